@@ -1,0 +1,246 @@
+"""What every source has in common: its name and address, the rows it hands over, and how a quoted price becomes one.
+
+A source is one file with pure functions from a decoded payload to rows. Nothing here knows of Dagster or a database.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from functools import lru_cache
+
+from model_assets.contracts import METERS, PER_FACTOR, Listing, Oddity, Price, Reject
+from model_assets.errors import BadPayload
+from model_assets.sources.amounts import BadAmount, exact
+
+_FACTOR = {meter: PER_FACTOR[per] for meter, (per, _) in METERS.items()}
+_NOT_FOR_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+ORIGINAL_LIMIT = 2_000
+NAME_LIMIT = 512
+
+
+@dataclass
+class Parsed:
+    """The rows of one payload, and what was seen on the way.
+
+    `price_values` counts every value that stands where a price belongs; `unmapped` those that no rule maps, by the path of their key.
+    `drift` counts keys the source's file does not know; `unread` those it knows and leaves in the raw payload (what changes on every look).
+    """
+
+    listings: list[Listing] = field(default_factory=list)
+    prices: list[Price] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    oddities: list[Oddity] = field(default_factory=list)
+    price_values: int = 0
+    unmapped: Counter[str] = field(default_factory=Counter)
+    drift: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def share_mapped(self) -> float:
+        """How many of the price values in the payload became price rows (or were understood as "not charged"), 0 to 1."""
+        return 1.0 if not self.price_values else 1 - sum(self.unmapped.values()) / self.price_values
+
+    def reject(self, relation: str, provider: str | None, listed_id: str | None, reason: str, original: object) -> None:
+        """Put a part of the payload aside, with its reason and the beginning of its text."""
+        self.rejects.append(Reject(relation, provider, listed_id, reason, as_json(original)[:ORIGINAL_LIMIT]))
+
+    def odd(self, listed_id: str, name: str, found: object, why: str) -> None:
+        """Report a value of an optional field that was left out or cleaned."""
+        self.oddities.append(Oddity(listed_id, name, str(found)[:100], why))
+
+    def quote(
+        self,
+        provider: str,
+        listed_id: str,
+        meter: str,
+        found: object,
+        scale: int | None = None,
+        *,
+        service_tier: str = "standard",
+        prompt_above_tokens: int = 0,
+        time_window: str = "",
+        region: str = "",
+        detail: str = "",
+        currency: str = "USD",
+        effective_from: datetime | None = None,
+        effective_to: datetime | None = None,
+        zero: str = "free",
+    ) -> None:
+        """Append the price row of one quoted value, and count it as a price value of the payload.
+
+        `scale` is what one quoted unit must be multiplied by to be per the meter's published unit: left out, the quote is per single unit
+        (per token, per request), 1 where the source quotes per the published unit already (USD per 1M tokens). `zero` is the state that a
+        quoted 0 has: "free", or "included" where the listing belongs to a subscription. A null quote is "unknown". What is no amount, or a
+        negative one, is rejected with its reason: a source with a sentinel of its own handles it before.
+        """
+        self.price_values += 1
+        if found is None:
+            amount, state = None, "unknown"
+        else:
+            try:
+                amount = exact(found, _FACTOR[meter] if scale is None else scale)
+                if amount < 0:
+                    raise BadAmount(f"{str(found)[:40]!r} is negative")
+            except BadAmount as bad:
+                unclear = Price(
+                    provider, listed_id, meter, service_tier, prompt_above_tokens, time_window, region, detail, currency,
+                    effective_from, "unknown", None, effective_to,
+                )  # fmt: skip
+                text = as_json({"listed_id": listed_id, "meter": meter, "found": found})[:ORIGINAL_LIMIT]
+                self.rejects.append(Reject("price", provider, listed_id, f"price of {meter}: {bad}", text, unclear))
+                return
+            state = "paid" if amount else zero
+            if zero != "free" and not amount:
+                amount = None
+        self.prices.append(
+            Price(
+                provider, listed_id, meter, service_tier, prompt_above_tokens, time_window, region, detail, currency,
+                effective_from, state, amount, effective_to,
+            )
+        )  # fmt: skip
+
+    def state_only(self, provider: str, listed_id: str, meters: Iterable[str], state: str) -> None:
+        """Append rows without an amount: `unknown` for a listing without any price, `dynamic` for a router, `included` for a plan."""
+        for meter in meters:
+            self.prices.append(Price(provider, listed_id, meter, "standard", 0, "", "", "", "USD", None, state, None, None))
+
+
+@dataclass(frozen=True)
+class Source:
+    """A public feed: its name (also of its assets), where it is, and the pure function from its decoded payload to rows."""
+
+    name: str
+    url: str
+    parse: Callable[[object], Parsed]
+    about: str
+    freshness_hours: int = 36
+    extension: str = "json"
+
+    @property
+    def title(self) -> str:
+        """The first line of the source's docstring."""
+        return self.about.strip().splitlines()[0]
+
+
+def as_json(found: object) -> str:
+    """Canonical JSON text: keys sorted, no blanks, decimals as text. Equal values give equal text."""
+    return json.dumps(found, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+
+
+def mapping(found: object, where: str) -> Mapping[str, object]:
+    """`found` if it is a JSON object; else BadPayload naming `where`. For envelopes, not for single entries."""
+    if not isinstance(found, dict):
+        raise BadPayload(f"{where} should be a JSON object and is {kind(found)}. Look at the payload in raw; the source may have changed its shape.")
+    return found
+
+
+def sequence(found: object, where: str) -> list[object]:
+    """`found` if it is a JSON array; else BadPayload naming `where`. For envelopes, not for single entries."""
+    if not isinstance(found, list):
+        raise BadPayload(f"{where} should be a JSON array and is {kind(found)}. Look at the payload in raw; the source may have changed its shape.")
+    return found
+
+
+def kind(found: object) -> str:
+    """What JSON calls a value, for error messages."""
+    names = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", int: "a number", Decimal: "a number", type(None): "null"}
+    return names.get(type(found), type(found).__name__)
+
+
+def clean_text(parsed: Parsed, listed_id: str, name: str, found: object, limit: int = 100_000) -> str | None:
+    """An optional text: stripped, without control, zero-width and bidirectional characters; null when empty, no text, or beyond `limit`."""
+    if found is None or found == "":
+        return None
+    if not isinstance(found, str):
+        parsed.odd(listed_id, name, found, f"{kind(found)} where a text belongs")
+        return None
+    text = found
+    if not found.isprintable() and _NOT_FOR_TEXT.search(found):
+        text = _NOT_FOR_TEXT.sub("", found)
+        parsed.odd(listed_id, name, ascii(found), "control or direction characters were removed")
+    text = text.strip()
+    if len(text) > limit:
+        parsed.odd(listed_id, name, text[:60], f"longer than {limit} characters")
+        return None
+    return text or None
+
+
+def id_problem(found: object) -> str | None:
+    """Why `found` cannot be an id (null when it can): ids are text of 1 to 512 characters without control or direction characters."""
+    if not isinstance(found, str) or not found.strip():
+        return f"{kind(found)} where an id belongs" if not isinstance(found, str) else "an empty id"
+    if len(found) > NAME_LIMIT:
+        return f"an id of {len(found)} characters (at most {NAME_LIMIT})"
+    if not found.isprintable() and (_NOT_FOR_TEXT.search(found) or "\n" in found or "\t" in found or "\r" in found):
+        return "an id with control or direction characters"
+    return None
+
+
+def tokens(parsed: Parsed, listed_id: str, name: str, found: object) -> int | None:
+    """An optional number of tokens. 0 ("does not apply") and numbers like 99999999 are null; 2000000.0 is 2000000."""
+    if found is None:
+        return None
+    if isinstance(found, bool) or not isinstance(found, int | Decimal):
+        parsed.odd(listed_id, name, found, f"{kind(found)} where a number of tokens belongs")
+        return None
+    if found != int(found) or not 0 <= found < 2**53:
+        parsed.odd(listed_id, name, found, "not a whole number of tokens")
+        return None
+    if str(int(found)).strip("9") == "" and found >= 99_999_999:
+        parsed.odd(listed_id, name, found, "a row of nines is no limit")
+        return None
+    return int(found) or None
+
+
+_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
+NO_DATES = ("1970-01-01", "2098-12-31", "9999-12-31")
+
+
+@lru_cache(maxsize=8192)
+def read_date(text: str) -> tuple[date, str] | str:
+    """(first day, precision) of `YYYY`, `YYYY-MM` or `YYYY-MM-DD`; else, as a text, why it is none."""
+    match = _DATE.fullmatch(text)
+    if not match:
+        return "not a date"
+    if text in NO_DATES:
+        return "a sentinel for no date"
+    year, month, day = match.groups()
+    try:
+        return date(int(year), int(month or 1), int(day or 1)), "day" if day else "month" if month else "year"
+    except ValueError:
+        return "not a day of the calendar"
+
+
+def day_of(parsed: Parsed, listed_id: str, name: str, found: object) -> tuple[date | None, str | None]:
+    """An optional date with its precision; (null, null) and an oddity where it is impossible or a sentinel."""
+    if found is None or found == "":
+        return None, None
+    read = read_date(found) if isinstance(found, str) else f"{kind(found)} where a date belongs"
+    if isinstance(read, str):
+        parsed.odd(listed_id, name, found, read)
+        return None, None
+    return read
+
+
+def words(parsed: Parsed, listed_id: str, name: str, found: object) -> tuple[str, ...]:
+    """An optional list of words, sorted and without repeats; empty where the source says nothing."""
+    if found is None:
+        return ()
+    if not isinstance(found, list):
+        parsed.odd(listed_id, name, found, f"{kind(found)} where a list of words belongs")
+        return ()
+    good = [word for word in found if isinstance(word, str) and word and word.isprintable()]
+    if len(good) < len(found):
+        parsed.odd(listed_id, name, found, "not all of it are words")
+    return tuple(sorted(set(good)))
+
+
+def flag(parsed: Parsed, listed_id: str, name: str, found: object) -> bool | None:
+    """An optional yes or no; null and an oddity where it is something else."""
+    if found is None or isinstance(found, bool):
+        return found
+    parsed.odd(listed_id, name, found, f"{kind(found)} where yes or no belongs")
+    return None
