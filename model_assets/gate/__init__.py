@@ -1,0 +1,1 @@
+"""The gate: what may enter the ledger at all."""

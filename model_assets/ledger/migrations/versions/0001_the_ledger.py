@@ -102,6 +102,13 @@ create table ops.sync_run (
 create index sync_run_by_source on ops.sync_run (source, started_at desc);
 create unique index one_running_sync_per_source_and_day on ops.sync_run (source, day) where status = 'running';
 comment on table ops.sync_run is 'Every attempt to sync a source, failed ones too, each written in a transaction of its own.';
+
+create table ops.sql_model (
+    key text primary key,
+    sha256 text not null,
+    deployed_at timestamptz not null default now()
+);
+comment on table ops.sql_model is 'Which text of each SQL model is deployed, so that only a changed one is made anew.';
 """
 
 LISTING_COLUMNS = """
@@ -185,9 +192,15 @@ create unlogged table staged.change_set (
     sha256 bytea not null,
     ledger_version bigint not null,
     staged_at timestamptz not null default now(),
-    opened integer not null,
+    added integer not null,
     changed integer not null,
     closed integer not null,
+    listings integer not null,
+    prices integer not null,
+    price_values integer not null,
+    unmapped jsonb not null,
+    drift jsonb not null,
+    oddities integer not null,
     unique (source, observed_at)
 );
 comment on table staged.change_set is 'What merging an observation would do to the ledger, and the version of the ledger it was compared with.';
@@ -197,6 +210,17 @@ create unlogged table staged.closing (
     key_id bigint not null
 );
 create index closing_by_change_set on staged.closing (change_set_id);
+create unlogged table staged.reject (
+    change_set_id bigint not null references staged.change_set on delete cascade,
+    relation text not null,
+    key_id bigint,
+    provider text,
+    listed_id text,
+    reason text not null,
+    original text not null
+);
+create index reject_by_change_set on staged.reject (change_set_id);
+comment on table staged.reject is 'What the payload under audit says that breaks the contract; it goes to ops.quarantine with the verdict.';
 comment on table staged.closing is 'Claims that end with an observation, changed ones included: their successors are in staged.listing and staged.price.';
 """
 
@@ -235,5 +259,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("drop schema access, catalog, history, staged cascade")
-    op.execute("drop table ops.sync_run, ops.quarantine, ops.observation, ops.source")
+    op.execute("drop table ops.sql_model, ops.sync_run, ops.quarantine, ops.observation, ops.source")
     op.execute("drop schema raw cascade")

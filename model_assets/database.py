@@ -1,0 +1,112 @@
+"""Which Postgres, and connections to it: the one that DATABASE_URL names, or the embedded one."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+
+import psycopg
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, OperationalError
+
+from model_assets import embedded
+from model_assets.errors import DatabaseDown, SettingsError
+from model_assets.settings import Settings
+
+OLDEST = 15
+
+
+def ledger_url(settings: Settings, *, start: bool = True) -> str:
+    """The SQLAlchemy URL of the ledger's database, its driver named. Without DATABASE_URL the embedded server is started, if `start`.
+
+    Raises DatabaseDown where nothing runs and `start` is false, SettingsError where DATABASE_URL is not a Postgres URL.
+    """
+    if settings.database_url:
+        return with_driver(settings.database_url, "psycopg")
+    server = embedded.ensure_running(settings.model_assets_home) if start else embedded.running(settings.model_assets_home)
+    if server is None:
+        raise DatabaseDown("The embedded Postgres is not running; any command that needs it starts it, for example `model-assets migrate`.")
+    return with_driver(server.url(), "psycopg")
+
+
+def with_driver(url: str, driver: str) -> str:
+    """`url` (postgres://, postgresql://, with or without a driver) with the given driver named.
+
+    A bare postgresql:// means psycopg 3 to SQLAlchemy 2.1, on which dagster-postgres breaks: so every URL here names its driver.
+    """
+    try:
+        parsed = make_url(re.sub(r"^postgres://", "postgresql://", url.strip()))
+    except (ArgumentError, ValueError):
+        raise SettingsError("DATABASE_URL is not a URL. Use postgresql://user:password@host:port/database.") from None
+    if parsed.get_backend_name() != "postgresql":
+        raise SettingsError(f"DATABASE_URL names {parsed.get_backend_name()!r}; Model Assets needs PostgreSQL {OLDEST} or newer.")
+    return parsed.set(drivername=f"postgresql+{driver}").render_as_string(hide_password=False)
+
+
+def plain(url: str) -> str:
+    """`url` without a driver, as psql and other clients take it."""
+    return re.sub(r"^postgresql\+\w+://", "postgresql://", url)
+
+
+def dagster_url(url: str) -> str:
+    """The URL of Dagster's own database on the same server: `<database>_dagster`, which is made where it is missing.
+
+    Raises DatabaseDown where it cannot be made, with the statement an administrator can run.
+    """
+    own = make_url(with_driver(url, "psycopg2"))
+    own = own.set(database=f"{own.database}_dagster")
+    _create_database(with_driver(url, "psycopg"), own)
+    return own.render_as_string(hide_password=False)
+
+
+def _create_database(url: str, wanted: URL) -> None:
+    with connect(url) as connection:
+        exists = text("select 1 from pg_database where datname = :name")
+        if connection.execute(exists, {"name": wanted.database}).scalar():
+            return
+    name = f'"{wanted.database}"'
+    try:
+        with psycopg.connect(plain(url), autocommit=True) as own:
+            own.execute(f"create database {name}".encode())
+    except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+        return  # another process was quicker
+    except psycopg.errors.InsufficientPrivilege:
+        raise DatabaseDown(f"Dagster needs a database of its own, {name}, and this role may not make it. Run as an administrator: create database {name};") from None
+
+
+@lru_cache(maxsize=8)
+def engine(url: str) -> Engine:
+    """A pool of connections to `url`, one per process. Connections that the server dropped are replaced when they are taken out."""
+    return create_engine(
+        with_driver(url, "psycopg"),
+        pool_pre_ping=True,
+        pool_size=8,
+        max_overflow=8,
+        connect_args={"connect_timeout": 10, "application_name": "model-assets", "options": "-c timezone=UTC -c jit=off"},
+    )
+
+
+@contextmanager
+def connect(url: str) -> Iterator[Connection]:
+    """A connection in a transaction of its own. Raises DatabaseDown, in one line, where the server does not answer."""
+    try:
+        with engine(url).begin() as connection:
+            yield connection
+    except OperationalError as error:
+        if not error.connection_invalidated and not is_down(error):
+            raise
+        raise DatabaseDown(down_message(url, error)) from error
+
+
+def is_down(error: OperationalError) -> bool:
+    """Whether an error says that the server cannot be reached, and not that a statement failed."""
+    state = getattr(error.orig, "sqlstate", None)
+    return state is None or state.startswith("08") or state in ("57P01", "57P02", "57P03", "28P01", "28000", "3D000", "53300")
+
+
+def down_message(url: str, error: OperationalError) -> str:
+    """One line: which server, what it said, what to do. Never the password."""
+    where = make_url(url)
+    said = " ".join(str(error.orig).split())[:200]
+    return f"The database at {where.host}:{where.port or 5432}/{where.database} does not answer ({said}). Start it, or correct DATABASE_URL."

@@ -1,0 +1,139 @@
+"""The contracts as pandera models: what each column may hold, with its unit, and which rows break it.
+
+Only rows that differ from the ledger come here; see `ledger.changes`.
+"""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import pandera.pandas as pa
+from pandera.typing import Series
+
+from model_assets.contracts import LIFECYCLES, METERS, PRECISIONS, STATES
+from model_assets.ledger.claims import Relation, Row
+from model_assets.sources.base import NAME_LIMIT, id_problem
+
+TOKENS = {"gt": 0, "le": 2**53, "nullable": True, "coerce": True}
+
+
+class Rows(pa.DataFrameModel):
+    """What the two relations have in common."""
+
+    provider: Series[str] = pa.Field(str_length={"min_value": 1, "max_value": NAME_LIMIT}, description="who serves the model, as the source spells it")
+    listed_id: Series[str] = pa.Field(description="the id at that provider, letter for letter as the source spells it")
+
+    @pa.check("provider", "listed_id", name="is_an_id")
+    def is_an_id(cls, ids: Series[str]) -> Series[bool]:
+        """No control or direction characters, no more than 512 characters."""
+        return ids.map(lambda found: id_problem(found) is None)
+
+
+class ListingRows(Rows):
+    """A listing names a provider and an id; all the rest may be unknown, but what is there is possible."""
+
+    name: Series[str] = pa.Field(nullable=True, str_length={"max_value": NAME_LIMIT}, description="the display name, never used to join")
+    author: Series[str] = pa.Field(nullable=True, description="who trained the model, where the source says it")
+    description: Series[str] = pa.Field(nullable=True, description="the source's own words: untrusted text")
+    family: Series[str] = pa.Field(nullable=True, description="the source's name for a line of models")
+    released_on: Series[object] = pa.Field(nullable=True, description="first day of the period in which the model was released")
+    released_on_precision: Series[str] = pa.Field(nullable=True, isin=PRECISIONS, description="how exact released_on is: year, month or day")
+    knowledge_cutoff: Series[object] = pa.Field(nullable=True, description="first day of the period up to which the training data goes")
+    knowledge_cutoff_precision: Series[str] = pa.Field(nullable=True, isin=PRECISIONS, description="how exact knowledge_cutoff is")
+    context_tokens: Series[pd.Int64Dtype] = pa.Field(**TOKENS, description="longest prompt plus answer, in tokens; null when unpublished")
+    max_input_tokens: Series[pd.Int64Dtype] = pa.Field(**TOKENS, description="longest prompt, in tokens; null when unpublished")
+    max_output_tokens: Series[pd.Int64Dtype] = pa.Field(**TOKENS, description="longest answer, in tokens; null when unpublished")
+    input_modalities: Series[object] = pa.Field(description="what a prompt may hold: text, image, audio, video, pdf, file; empty when unpublished")
+    output_modalities: Series[object] = pa.Field(description="what an answer may hold; empty when unpublished")
+    capabilities: Series[object] = pa.Field(description="what the source says it can: tool_call, reasoning, structured_output, ...")
+    open_weights: Series[pd.BooleanDtype] = pa.Field(nullable=True, coerce=True, description="whether the weights can be had; null when unsaid")
+    license: Series[str] = pa.Field(nullable=True, description="the licence's name, where the source says it")
+    lifecycle: Series[str] = pa.Field(nullable=True, isin=LIFECYCLES, description="alpha, beta, stable, deprecated or retired; null when unsaid")
+    retires_on: Series[object] = pa.Field(nullable=True, description="the announced day of its end")
+    replaced_by: Series[str] = pa.Field(nullable=True, description="the id the source names as successor")
+    hugging_face_id: Series[str] = pa.Field(nullable=True, description="where its weights are on Hugging Face")
+    canonical_hint: Series[str] = pa.Field(nullable=True, description="the permanent id the source gives it")
+    docs_url: Series[str] = pa.Field(nullable=True, str_matches=r"^https?://", description="where the source points to for documentation")
+    extra: Series[str] = pa.Field(description="all else the source says of it, as JSON")
+
+
+class PriceRows(Rows):
+    """A price says what it is for, in which state it is, and how much: above zero when paid, zero when free, no amount otherwise."""
+
+    meter: Series[str] = pa.Field(isin=list(METERS), description="what is counted; catalog.meter has the unit of each")
+    service_tier: Series[str] = pa.Field(str_length={"min_value": 1, "max_value": 40}, description="standard, batch, flex, priority, fast, ...")
+    prompt_above_tokens: Series[int] = pa.Field(ge=0, le=2**53, coerce=True, description="holds for prompts longer than this; crossing it reprices the whole request")
+    time_window: Series[str] = pa.Field(
+        str_matches=r"^$|^\d\d:\d\d-\d\d:\d\d [\w/+-]+( on (mon|tue|wed|thu|fri|sat|sun)(,(mon|tue|wed|thu|fri|sat|sun))* [\w/+-]+)?$",
+        description="holds in this window of the day, as `HH:MM-HH:MM ZONE[ on DAYS ZONE]`; empty: always",
+    )
+    region: Series[str] = pa.Field(description="holds in this region; empty: where the source names none")
+    detail: Series[str] = pa.Field(description="size, quality or resolution it holds for; empty: any")
+    currency: Series[str] = pa.Field(str_matches=r"^[A-Z]{3}$", description="USD, or a provider's own unit such as DBU")
+    effective_from: Series[object] = pa.Field(nullable=True, description="from when the source says it holds (inclusive); null when it does not say")
+    state: Series[str] = pa.Field(isin=STATES, description="paid, free (confirmed 0), unknown (not stated), dynamic (a router), included (a plan)")
+    amount: Series[object] = pa.Field(nullable=True, description="exact decimal, in `currency` per the meter's unit; null unless paid or free")
+    effective_to: Series[object] = pa.Field(nullable=True, description="until when the source says it holds (exclusive)")
+
+    @pa.dataframe_check(name="amount_fits_state")
+    def amount_fits_state(cls, rows: pd.DataFrame) -> Series[bool]:
+        """Paid is above zero, free is zero, and the rest have no amount."""
+        return pd.Series(
+            [
+                (amount is not None and amount.is_finite() and amount > 0) if state == "paid" else (amount == 0 if state == "free" else amount is None)
+                for state, amount in zip(rows["state"], rows["amount"], strict=True)
+            ],
+            index=rows.index,
+            dtype=bool,
+        )
+
+    @pa.dataframe_check(name="ends_after_it_starts")
+    def ends_after_it_starts(cls, rows: pd.DataFrame) -> Series[bool]:
+        """A stated end lies after a stated start."""
+        return pd.Series(
+            [start is None or end is None or start < end for start, end in zip(rows["effective_from"], rows["effective_to"], strict=True)],
+            index=rows.index,
+            dtype=bool,
+        )
+
+
+CONTRACTS: dict[str, type[Rows]] = {"listing": ListingRows, "price": PriceRows}
+
+
+def frame(relation: Relation, rows: Sequence[Row]) -> pd.DataFrame:
+    """Rows as a frame whose text columns are pandas' strings; dates, lists and amounts stay the Python objects they are."""
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(relation.columns)
+    schema = CONTRACTS[relation.name].to_schema()
+    series = {}
+    for name, values in zip(relation.columns, columns, strict=True):
+        kind = str(schema.columns[name].dtype)
+        series[name] = pd.Series(list(values), dtype="object" if kind == "object" or kind.startswith(("Int", "boolean", "int")) else "str")
+    return pd.DataFrame(series)
+
+
+def broken_rows(relation: Relation, rows: Sequence[Row]) -> dict[int, str]:
+    """{index: reason} of the rows that break their contract; empty where all keep it."""
+    if not rows:
+        return {}
+    try:
+        CONTRACTS[relation.name].validate(frame(relation, rows), lazy=True)
+    except pa.errors.SchemaErrors as errors:
+        return _reasons(relation, rows, errors.failure_cases)
+    return {}
+
+
+def _reasons(relation: Relation, rows: Sequence[Row], failures: pd.DataFrame) -> dict[int, str]:
+    reasons: dict[int, list[str]] = {}
+    for column, check, case, index in zip(failures["column"], failures["check"], failures["failure_case"], failures["index"], strict=True):
+        for row in range(len(rows)) if index is None or pd.isna(index) else [int(index)]:
+            where = column if column in relation.columns else check
+            said = f"{where}: {str(case)[:60]!r} breaks {str(check).split('(')[0]}" if column in relation.columns else str(check)
+            if said not in reasons.setdefault(row, []):
+                reasons[row].append(said)
+    return {row: "; ".join(said[:3]) for row, said in reasons.items()}
+
+
+def describe(relation: Relation) -> dict[str, str]:
+    """column -> what it means and in which unit: for the database's comments and the UI."""
+    columns = CONTRACTS[relation.name].to_schema().columns
+    return {name: str(columns[name].description or "") for name in relation.columns}
+

@@ -1,0 +1,31 @@
+"""The gate on a payload as a whole: a list that shrank, or that is broken in too many places, is refused, and the ledger does not move."""
+
+from model_assets.ledger.changes import ChangeSet
+from model_assets.ledger.observations import Judged, instant_text
+
+LEAST_SHARE_OF_EARLIER = 0.8
+MOST_BROKEN = 0.05
+
+
+def judge(changes: ChangeSet, earlier: Judged | None) -> list[str]:
+    """Why a payload must be refused; empty where it may enter. A pure function of its counts and those of the nearest earlier accepted one.
+
+    An empty list never means that all models are gone. A list with less than four fifths of the earlier listings has probably lost a part on
+    the way. One of which more than 5 % breaks the contract has probably changed its shape.
+    """
+    reasons = []
+    if not changes.listings:
+        reasons.append("the payload lists no model; an empty list never means that all models are gone")
+    elif earlier and changes.listings < LEAST_SHARE_OF_EARLIER * earlier.listings:
+        reasons.append(
+            f"the payload lists {changes.listings} models, {1 - changes.listings / earlier.listings:.0%} fewer than the {earlier.listings} of"
+            f" {instant_text(earlier.observation.observed_at)}; more than 20 % at once is taken for a cut list"
+        )
+    entries = sum(reject.relation == "listing" for reject, _ in changes.rejects)
+    for broken, kept, what in (
+        (entries, changes.listings, "entries"),
+        (len(changes.rejects), changes.listings + changes.prices, "rows"),
+    ):
+        if broken > MOST_BROKEN * (broken + kept):
+            reasons.append(f"{broken} of {broken + kept} {what} break the contract, more than {MOST_BROKEN:.0%}; the source may have changed its shape")
+    return reasons

@@ -1,0 +1,241 @@
+"""The change set: what merging an observation would do to the ledger.
+
+It is found by comparing digests: those of the payload's rows with those of the claims that hold at the instant. Rows that hold already
+are never sent, never validated again, never written.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+from model_assets.contracts import Reject
+from model_assets.ledger.claims import DIGEST_BYTES, RELATIONS, Relation, Row, digest_all, key_id
+from model_assets.ledger.observations import Observation
+from model_assets.sources.base import ORIGINAL_LIMIT, Parsed, as_json
+
+#: (relation, rows) -> {index of a broken row: why}
+Contract = Callable[[Relation, Sequence[Row]], dict[int, str]]
+
+
+@dataclass
+class Part:
+    """One relation's share of a change set. A key that closes and opens (or is restored) is a changed claim.
+
+    `restored`: keys that get back what held just before the instant, because a payload that spoke of them is replaced by one that does not.
+    """
+
+    opened: dict[int, tuple[bytes, Row]] = field(default_factory=dict)
+    closing: set[int] = field(default_factory=set)
+    restored: set[int] = field(default_factory=set)
+
+    @property
+    def changed(self) -> int:
+        """How many keys have a claim before and after."""
+        return len(self.closing & (self.opened.keys() | self.restored))
+
+    @property
+    def added(self) -> int:
+        """How many keys get a claim and had none."""
+        return len(self.opened) + len(self.restored) - self.changed
+
+
+@dataclass
+class ChangeSet:
+    """What an observation changes, compared with the ledger at `ledger_version`."""
+
+    observation: Observation
+    ledger_version: int
+    parts: dict[str, Part]
+    rejects: list[tuple[Reject, int | None]]
+    listings: int
+    prices: int
+
+    @property
+    def added(self) -> int:
+        """Claims with a key that had none."""
+        return sum(part.added for part in self.parts.values())
+
+    @property
+    def changed(self) -> int:
+        """Claims that another one of the same key follows."""
+        return sum(part.changed for part in self.parts.values())
+
+    @property
+    def closed(self) -> int:
+        """Claims that end without a successor."""
+        return sum(len(part.closing) - part.changed for part in self.parts.values())
+
+    @property
+    def empty(self) -> bool:
+        """Whether the ledger says all of it already."""
+        return not (self.added or self.changed or self.closed)
+
+
+def compare(connection: Connection, observation: Observation, parsed: Parsed, contract: Contract) -> ChangeSet:
+    """Compare a parsed payload with the claims that hold at its instant. Writes nothing.
+
+    `contract` judges the rows that differ. A row that breaks it, a row whose key occurs twice with different values, and whatever the
+    source's file rejected say nothing about their keys: what held goes on. `rejects` names each with the key it concerns (null: all keys
+    of its entry).
+    """
+    version = connection.execute(
+        text("select ledger_version from ops.source where source = :source"), {"source": observation.source}
+    ).scalar()
+    rejects: list[tuple[Reject, int | None]] = [(reject, _key_of(observation.source, reject)) for reject in parsed.rejects]
+    parts = {}
+    counts = {}
+    for relation, rows in zip(RELATIONS, (parsed.listings, parsed.prices), strict=True):
+        present = dict(zip(digest_all(rows), rows, strict=True))
+        counts[relation.name] = len(present)
+        parts[relation.name] = _compare_relation(connection, observation, relation, present, rejects, contract)
+    return ChangeSet(observation, version or 0, parts, rejects, counts["listing"], counts["price"])
+
+
+def _compare_relation(
+    connection: Connection,
+    observation: Observation,
+    relation: Relation,
+    present: dict[bytes, Row],
+    rejects: list[tuple[Reject, int | None]],
+    contract: Contract,
+) -> Part:
+    held = held_at(connection, relation, observation.source, observation.observed_at)
+    unheld = present.keys() - held.keys()
+    new = [(digest, row) for digest, row in present.items() if digest in unheld] if unheld else []
+    gone = {held[digest]: digest for digest in held.keys() - present.keys()}
+    opened = _unambiguous(observation.source, relation, new, held, present, rejects, contract)
+    unspoken = _unspoken(connection, relation, rejects, gone)
+    restored, ended = _replaced(connection, observation, relation, rejects)
+    return Part(opened, (gone.keys() - unspoken) | ended, restored)
+
+
+def _unambiguous(
+    source: str,
+    relation: Relation,
+    new: list[tuple[bytes, Row]],
+    held: dict[bytes, int],
+    present: dict[bytes, Row],
+    rejects: list[tuple[Reject, int | None]],
+    contract: Contract,
+) -> dict[int, tuple[bytes, Row]]:
+    """The rows that would open a claim: those that keep the contract and are alone in speaking of their key."""
+    if not new:
+        return {}
+    broken = contract(relation, [row for _, row in new])
+    in_doubt = {key for reject, key in rejects if key is not None and reject.relation == relation.name}
+    spoken_as_held = {held[digest] for digest in present.keys() & held.keys()}
+    opened: dict[int, tuple[bytes, Row]] = {}
+    twice: dict[int, list[Row]] = {}
+    for index, (digest, row) in enumerate(new):
+        key = key_id(source, relation, row)
+        if index in broken:
+            rejects.append((_reject(relation, row, broken[index]), key))
+            in_doubt.add(key)
+        elif key in opened or key in spoken_as_held:
+            twice.setdefault(key, [opened[key][1]] if key in opened else []).append(row)
+        else:
+            opened[key] = (digest, row)
+    for key, rows in twice.items():
+        opened.pop(key, None)
+        rejects.extend((_reject(relation, row, "the payload says two different things of one key"), key) for row in rows)
+    for key in in_doubt & opened.keys():
+        rejects.append((_reject(relation, opened.pop(key)[1], "another row of the same key is broken"), key))
+    return opened
+
+
+def _reject(relation: Relation, row: Row, reason: str) -> Reject:
+    original = as_json(dict(zip(relation.columns, row, strict=True)))[:ORIGINAL_LIMIT]
+    return Reject(relation.name, str(row[0]), str(row[1]), reason, original, row)  # type: ignore[arg-type]
+
+
+def _key_of(source: str, reject: Reject) -> int | None:
+    if reject.row is None:
+        return None
+    relation = next(relation for relation in RELATIONS if relation.name == reject.relation)
+    return key_id(source, relation, reject.row)
+
+
+def _entries_in_doubt(relation: Relation, rejects: Iterable[tuple[Reject, int | None]]) -> list[tuple[str, str]]:
+    """(provider, listed_id) of the entries that are in doubt as a whole."""
+    return sorted(
+        {
+            (reject.provider, reject.listed_id)
+            for reject, key in rejects
+            if key is None and reject.provider is not None and reject.listed_id is not None and reject.relation in ("listing", relation.name)
+        }
+    )
+
+
+def _unspoken(
+    connection: Connection, relation: Relation, rejects: list[tuple[Reject, int | None]], gone: dict[int, bytes]
+) -> set[int]:
+    """Those of the `gone` keys of which the payload says nothing, because their row or entry is in doubt."""
+    keys = {key for reject, key in rejects if key is not None and reject.relation == relation.name} & gone.keys()
+    entries = _entries_in_doubt(relation, rejects) if gone else []
+    if entries:
+        found = connection.execute(
+            text(
+                f"select distinct key_id from history.{relation.name} join unnest(cast(:providers as text[]), cast(:ids as text[]))"
+                " as entry (provider, listed_id) using (provider, listed_id) where key_id = any(:gone)"
+            ),
+            {"providers": [p for p, _ in entries], "ids": [i for _, i in entries], "gone": list(gone)},
+        )
+        keys |= set(found.scalars())
+    return keys
+
+
+def _replaced(
+    connection: Connection, observation: Observation, relation: Relation, rejects: list[tuple[Reject, int | None]]
+) -> tuple[set[int], set[int]]:
+    """Keys in doubt here of which an earlier payload of the same instant spoke: those that had another claim just before, and those whose
+    claim at the instant ends. A key may be in both."""
+    if not rejects:
+        return set(), set()
+    at = {"source": observation.source, "at": observation.observed_at}
+    spoke = text("select 1 from ops.observation where source = :source and observed_at = :at and verdict = 'accepted' and sha256 <> :sha256")
+    if not connection.execute(spoke, at | {"sha256": observation.sha256}).scalar():
+        return set(), set()
+    entries = _entries_in_doubt(relation, rejects)
+    found = connection.execute(
+        text(
+            f"""
+            select coalesce(before.key_id, now.key_id), before.key_id is not null, now.key_id is not null
+            from (select key_id, digest, provider, listed_id from history.{relation.name}
+                  where source = :source and lower(seen) < :at and (upper(seen) is null or upper(seen) >= :at)) as before
+            full join (select key_id, digest, provider, listed_id from history.{relation.name}
+                       where source = :source and seen @> cast(:at as timestamptz)) as now using (key_id)
+            where before.digest is distinct from now.digest
+              and (coalesce(before.key_id, now.key_id) = any(:keys)
+                   or (coalesce(before.provider, now.provider), coalesce(before.listed_id, now.listed_id)) in
+                      (select * from unnest(cast(:providers as text[]), cast(:ids as text[]))))
+            """
+        ),
+        at
+        | {
+            "keys": [key for reject, key in rejects if key is not None and reject.relation == relation.name],
+            "providers": [p for p, _ in entries],
+            "ids": [i for _, i in entries],
+        },
+    ).all()
+    return {key for key, before, _ in found if before}, {key for key, _, now in found if now}
+
+
+def held_at(connection: Connection, relation: Relation, source: str, at: datetime) -> dict[bytes, int]:
+    """digest -> key of every claim of a source that holds at an instant. One value crosses the wire, not a row per claim."""
+    packed = connection.execute(
+        text(
+            f"select string_agg(digest || int8send(key_id), cast('' as bytea)) from history.{relation.name}"
+            " where source = :source and lower(seen) <= :at and (upper(seen) is null or upper(seen) > :at)"
+        ),
+        {"source": source, "at": at},
+    ).scalar()
+    if packed is None:
+        return {}
+    width = DIGEST_BYTES + 8
+    keys = memoryview(packed)
+    return {
+        packed[start : start + DIGEST_BYTES]: int.from_bytes(keys[start + DIGEST_BYTES : start + width], "big", signed=True)
+        for start in range(0, len(packed), width)
+    }

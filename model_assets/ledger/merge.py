@@ -1,0 +1,168 @@
+"""The merge: an observation at `t` may change the ledger only in `[t, next)`, `next` being the first later observation that speaks of the key.
+
+For each key that differs, that span is taken away from the claims that touch it, the new claim is put there, and neighbours that say the
+same are joined; by range operators, in one statement per relation. So the ledger is a function of the set of accepted observations, in
+whatever order they come.
+"""
+
+from collections.abc import Callable, Iterable
+
+from sqlalchemy import Connection, text
+
+from model_assets.ledger.claims import RELATIONS, Relation
+from model_assets.ledger.staging import Staged, forget
+from model_assets.sources.base import as_json
+
+
+class LedgerMoved(Exception):
+    """The source's ledger is not the one the change set was compared with: compare again, then merge."""
+
+
+def lock_source(connection: Connection, source: str) -> int:
+    """Hold a source until the transaction ends: merges of one source come one after the other. Returns the version of its ledger."""
+    connection.execute(text("select pg_advisory_xact_lock(hashtext('model_assets.source'), hashtext(:source))"), {"source": source})
+    connection.execute(text("insert into ops.source (source) values (:source) on conflict do nothing"), {"source": source})
+    return int(connection.execute(text("select ledger_version from ops.source where source = :source"), {"source": source}).scalar_one())
+
+
+def version_of(connection: Connection, source: str) -> int:
+    """The version of a source's ledger; 0 where nothing was merged yet."""
+    return connection.execute(text("select ledger_version from ops.source where source = :source"), {"source": source}).scalar() or 0
+
+
+def merge(
+    connection: Connection,
+    staged: Staged,
+    fence: Callable[[Connection], None],
+    decided_by: str = "gate",
+    reasons: Iterable[str] = (),
+) -> None:
+    """Apply a staged change set in the transaction of `connection`: whole or not at all.
+
+    `fence` is called last and raises where this run may not commit any more (it was cancelled, or another one replaced it).
+    Raises LedgerMoved where the ledger moved since the comparison.
+    """
+    observation = staged.observation
+    if lock_source(connection, observation.source) != staged.ledger_version:
+        raise LedgerMoved(observation.label)
+    if staged.added or staged.changed or staged.closed:
+        for relation in RELATIONS:
+            _merge_relation(connection, relation, staged)
+    keep_verdict(connection, staged, "accepted", reasons, decided_by)
+    connection.execute(
+        text("update ops.source set ledger_version = ledger_version + 1 where source = :source"), {"source": observation.source}
+    )
+    fence(connection)
+
+
+def keep_verdict(connection: Connection, staged: Staged, verdict: str, reasons: Iterable[str], decided_by: str) -> None:
+    """Keep the verdict on a staged payload and what of it goes to quarantine, and forget its change set.
+
+    An accepted payload replaces the one that was accepted before at its instant.
+    """
+    observation = staged.observation
+    key = {"source": observation.source, "at": observation.observed_at, "sha256": observation.sha256, "id": staged.change_set_id}
+    if verdict == "accepted":
+        connection.execute(
+            text(
+                "update ops.observation set verdict = 'replaced'"
+                " where source = :source and observed_at = :at and sha256 <> :sha256 and verdict = 'accepted'"
+            ),
+            key,
+        )
+    connection.execute(
+        text(
+            """
+            insert into ops.observation (source, observed_at, sha256, verdict, reasons, decided_by, listings, prices, rejected,
+                                         price_values, unmapped, drift, oddities)
+            select source, observed_at, sha256, :verdict, :reasons, :decided_by, listings, prices, :rejected,
+                   price_values, unmapped, drift, oddities
+            from staged.change_set where change_set_id = :id
+            on conflict (source, observed_at, sha256) do update set
+                verdict = excluded.verdict, reasons = excluded.reasons, decided_by = excluded.decided_by, judged_at = now(),
+                listings = excluded.listings, prices = excluded.prices, rejected = excluded.rejected,
+                price_values = excluded.price_values, unmapped = excluded.unmapped, drift = excluded.drift, oddities = excluded.oddities
+            """
+        ),
+        key | {"verdict": verdict, "reasons": as_json(list(reasons)), "decided_by": decided_by, "rejected": staged.rejected},
+    )
+    connection.execute(text("delete from ops.quarantine where source = :source and observed_at = :at and sha256 = :sha256"), key)
+    if staged.rejected:
+        connection.execute(
+            text(
+                "insert into ops.quarantine (source, observed_at, sha256, relation, key_id, provider, listed_id, reason, original)"
+                " select :source, :at, :sha256, relation, key_id, provider, listed_id, reason, original"
+                " from staged.reject where change_set_id = :id"
+            ),
+            key,
+        )
+    forget(connection, staged)
+
+
+def _merge_relation(connection: Connection, relation: Relation, staged: Staged) -> None:
+    observation = staged.observation
+    at = {"source": observation.source, "at": observation.observed_at, "id": staged.change_set_id, "relation": relation.name}
+    empty, later, doubts = connection.execute(
+        text(
+            f"""
+            select not exists (select from history.{relation.name} where source = :source),
+                   (select min(observed_at) from ops.observation where source = :source and observed_at > :at and verdict = 'accepted'),
+                   exists (select from ops.quarantine where source = :source and observed_at > :at)
+            """
+        ),
+        at,
+    ).one()
+    if empty and not doubts:  # a first load: nothing to cut or to join; in the order of keys, which the constraint's index likes
+        columns = relation.column_list
+        connection.execute(
+            text(
+                f"insert into history.{relation.name} (source, key_id, seen, digest, {columns})"
+                f" select :source, key_id, tstzrange(:at, cast(:later as timestamptz)), digest, {columns} from staged.{relation.name}"
+                " where change_set_id = :id order by key_id"
+            ),
+            at | {"later": later},
+        )
+    else:
+        connection.execute(text(_merge_statement(relation, doubts)), at | {"later": later})
+
+
+def _merge_statement(relation: Relation, doubts: bool) -> str:
+    """One statement: cut the span out of the claims that touch it, put the new claims there, join neighbours that say the same."""
+    name, columns = relation.name, relation.column_list
+    until = "cast(:later as timestamptz)"
+    if doubts:  # some later observation does not speak of every key: find, for each key, the first that does
+        until = f"""
+            (select min(o.observed_at) from ops.observation o
+             where o.source = :source and o.observed_at > :at and o.verdict = 'accepted'
+               and not exists (
+                   select from ops.quarantine q
+                   where q.source = o.source and q.observed_at = o.observed_at and q.sha256 = o.sha256
+                     and (q.key_id = touched.key_id
+                          or (q.key_id is null and q.provider = touched.provider and q.listed_id = touched.listed_id
+                              and q.relation in ('listing', '{name}')))))"""
+    return f"""
+        with touched as (
+            select distinct on (key_id) key_id, provider, listed_id from (
+                select key_id, provider, listed_id from staged.{name} where change_set_id = :id
+                union all
+                select key_id, h.provider, h.listed_id from staged.closing c join history.{name} h using (key_id)
+                where c.change_set_id = :id and c.relation = :relation
+            ) as keys
+        ), spans as materialized (
+            select key_id, tstzrange(cast(:at as timestamptz), {until}) as span from touched
+        ), cut as (
+            delete from history.{name} h using spans s
+            where h.key_id = s.key_id and (h.seen && s.span or h.seen -|- s.span)
+            returning h.*, s.span
+        ), pieces as (
+            select key_id, digest, {columns}, unnest(tstzmultirange(seen) - tstzmultirange(span)) as seen from cut
+            union all
+            select s.key_id, n.digest, {columns}, s.span from spans s join staged.{name} n on n.change_set_id = :id and n.key_id = s.key_id
+        ), joined as (
+            select key_id, digest, unnest(range_agg(seen)) as seen from pieces group by key_id, digest
+        )
+        insert into history.{name} (source, key_id, seen, digest, {columns})
+        select distinct on (j.key_id, j.seen) :source, j.key_id, j.seen, j.digest, {", ".join(f"p.{column}" for column in relation.columns)}
+        from joined j join pieces p on p.key_id = j.key_id and p.digest = j.digest
+        order by j.key_id, j.seen
+    """

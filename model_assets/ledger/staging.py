@@ -1,0 +1,173 @@
+"""Change sets under audit, kept in `staged` between the comparison and the merge."""
+
+from dataclasses import dataclass
+
+from psycopg import sql
+from sqlalchemy import Connection, text
+
+from model_assets.contracts import Reject
+from model_assets.ledger.changes import ChangeSet, Part
+from model_assets.ledger.claims import LISTING, RELATIONS, Relation
+from model_assets.ledger.observations import Judged, Observation
+from model_assets.sources.base import Parsed, as_json
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A change set in `staged`: its id, the observation, the version it was compared with, and what it would do."""
+
+    change_set_id: int
+    observation: Observation
+    ledger_version: int
+    added: int
+    changed: int
+    closed: int
+    listings: int
+    prices: int
+    rejected: int
+
+
+def stage(connection: Connection, changes: ChangeSet, parsed: Parsed) -> Staged:
+    """Keep a change set in place of an earlier one for the same source and instant."""
+    observation = changes.observation
+    staged = _new_change_set(
+        connection, observation, changes.ledger_version, (changes.added, changes.changed, changes.closed), changes.listings, changes.prices,
+        len(changes.rejects), parsed,
+    )  # fmt: skip
+    for relation in RELATIONS:
+        part = changes.parts[relation.name]
+        _copy_opened(connection, relation, staged.change_set_id, part)
+        if part.restored:
+            _stage_restored(connection, relation, staged.change_set_id, observation, part)
+        if part.closing:
+            connection.execute(
+                text("insert into staged.closing (change_set_id, relation, key_id) select :id, :relation, unnest(cast(:keys as bigint[]))"),
+                {"id": staged.change_set_id, "relation": relation.name, "keys": list(part.closing)},
+            )
+    _stage_rejects(connection, staged.change_set_id, changes.rejects)
+    return staged
+
+
+def stage_seen_again(connection: Connection, observation: Observation, before: Judged, ledger_version: int) -> Staged:
+    """Keep an empty change set for a payload equal to the nearest earlier accepted one: it says what is held already, and doubts the same."""
+    earlier = {"source": observation.source, "at": before.observation.observed_at, "sha256": before.observation.sha256}
+    staged = _new_change_set(
+        connection, observation, ledger_version, (0, 0, 0), before.listings, before.prices, before.rejected, Parsed()
+    )
+    connection.execute(
+        text(
+            "update staged.change_set set price_values = o.price_values, unmapped = o.unmapped, drift = o.drift, oddities = o.oddities"
+            " from ops.observation o where change_set_id = :id and o.source = :source and o.observed_at = :at and o.sha256 = :sha256"
+        ),
+        earlier | {"id": staged.change_set_id},
+    )
+    if before.rejected:
+        connection.execute(
+            text(
+                "insert into staged.reject (change_set_id, relation, key_id, provider, listed_id, reason, original)"
+                " select :id, relation, key_id, provider, listed_id, reason, original from ops.quarantine"
+                " where source = :source and observed_at = :at and sha256 = :sha256"
+            ),
+            earlier | {"id": staged.change_set_id},
+        )
+    return staged
+
+
+def staged_for(connection: Connection, observation: Observation) -> Staged | None:
+    """The change set kept for an observation; null where there is none."""
+    row = connection.execute(
+        text(
+            "select change_set_id, ledger_version, added, changed, closed, listings, prices,"
+            " (select count(*) from staged.reject r where r.change_set_id = c.change_set_id)"
+            " from staged.change_set c where source = :source and observed_at = :at and sha256 = :sha256"
+        ),
+        {"source": observation.source, "at": observation.observed_at, "sha256": observation.sha256},
+    ).one_or_none()
+    return Staged(row[0], observation, *row[1:]) if row else None
+
+
+def forget(connection: Connection, staged: Staged) -> None:
+    """Drop a change set that was merged or refused."""
+    connection.execute(text("delete from staged.change_set where change_set_id = :id"), {"id": staged.change_set_id})
+
+
+def _new_change_set(
+    connection: Connection,
+    observation: Observation,
+    ledger_version: int,
+    moves: tuple[int, int, int],
+    listings: int,
+    prices: int,
+    rejected: int,
+    parsed: Parsed,
+) -> Staged:
+    at = {"source": observation.source, "at": observation.observed_at}
+    connection.execute(text("delete from staged.change_set where source = :source and observed_at = :at"), at)
+    added, changed, closed = moves
+    change_set_id: int = connection.execute(
+        text(
+            "insert into staged.change_set (source, observed_at, sha256, ledger_version, added, changed, closed, listings, prices,"
+            " price_values, unmapped, drift, oddities) values (:source, :at, :sha256, :version, :added, :changed, :closed, :listings, :prices,"
+            " :price_values, :unmapped, :drift, :oddities) returning change_set_id"
+        ),
+        at
+        | {
+            "sha256": observation.sha256, "version": ledger_version, "added": added, "changed": changed, "closed": closed,
+            "listings": listings, "prices": prices, "price_values": parsed.price_values, "unmapped": as_json(parsed.unmapped),
+            "drift": as_json(parsed.drift), "oddities": len(parsed.oddities),
+        },
+    ).scalar_one()  # fmt: skip
+    return Staged(change_set_id, observation, ledger_version, added, changed, closed, listings, prices, rejected)
+
+
+def _copy_opened(connection: Connection, relation: Relation, change_set_id: int, part: Part) -> None:
+    if not part.opened:
+        return
+    columns = sql.SQL(", ").join(map(sql.Identifier, ("change_set_id", "key_id", "digest", *relation.columns)))
+    into = sql.SQL("copy staged.{} ({}) from stdin").format(sql.Identifier(relation.name), columns)
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    with driver.cursor() as cursor, cursor.copy(into) as copy:
+        write = copy.write_row
+        if relation is LISTING:  # psycopg takes a tuple for a composite value; an array is a list
+            for key, (digest, row) in part.opened.items():
+                write((change_set_id, key, digest, *(list(value) if isinstance(value, tuple) else value for value in row)))
+        else:
+            for key, (digest, row) in part.opened.items():
+                write((change_set_id, key, digest, *row))
+
+
+def _stage_restored(connection: Connection, relation: Relation, change_set_id: int, observation: Observation, part: Part) -> None:
+    connection.execute(
+        text(
+            f"insert into staged.{relation.name} (change_set_id, key_id, digest, {relation.column_list})"
+            f" select :id, key_id, digest, {relation.column_list} from history.{relation.name}"
+            " where key_id = any(:keys) and lower(seen) < :at and (upper(seen) is null or upper(seen) >= :at)"
+        ),
+        {"id": change_set_id, "keys": list(part.restored), "at": observation.observed_at},
+    )
+
+
+def _stage_rejects(connection: Connection, change_set_id: int, rejects: list[tuple[Reject, int | None]]) -> None:
+    if not rejects:
+        return
+    connection.execute(
+        text(
+            "insert into staged.reject (change_set_id, relation, key_id, provider, listed_id, reason, original)"
+            " values (:id, :relation, :key_id, :provider, :listed_id, :reason, :original)"
+        ),
+        [
+            {
+                "id": change_set_id, "relation": reject.relation, "key_id": key, "provider": storable(reject.provider),
+                "listed_id": storable(reject.listed_id), "reason": storable(reject.reason), "original": storable(reject.original),
+            }
+            for reject, key in rejects
+        ],
+    )  # fmt: skip
+
+
+def storable(found: str | None) -> str | None:
+    """A text as Postgres can keep it: what it cannot (NUL, lone surrogates) is written as an escape."""
+    if found is None or found.isprintable():
+        return found
+    return found.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()

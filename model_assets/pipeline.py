@@ -1,0 +1,219 @@
+"""The way of a payload, without Dagster: record, stage, merge. The assets and the command line both go through here."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
+
+from model_assets import recording_files
+from model_assets.attempts import Attempt
+from model_assets.database import connect
+from model_assets.errors import BadPayload, NothingRecorded, PayloadRefused
+from model_assets.fetching import strict_json
+from model_assets.fetching.http import NotModified, Policy, fetch
+from model_assets.frames import broken_rows
+from model_assets.gate.set_level import judge
+from model_assets.ledger import changes as ledger_changes
+from model_assets.ledger import observations
+from model_assets.ledger.changes import ChangeSet
+from model_assets.ledger.claims import Relation, Row
+from model_assets.ledger.merge import LedgerMoved, keep_verdict, merge, version_of
+from model_assets.ledger.observations import Observation, instant_text
+from model_assets.ledger.staging import Staged, stage, stage_seen_again
+from model_assets.recording_files import Recording
+from model_assets.sources.base import Parsed, Source
+
+SHOWN_REASONS = 20
+
+
+@dataclass
+class Audit:
+    """What came of staging one observation. `staged` is null where there is nothing to merge: it was merged before, or it is refused."""
+
+    observation: Observation
+    outcome: str  # "changes", "nothing changed", "seen again", "merged before", "refused"
+    staged: Staged | None = None
+    changes: ChangeSet | None = None
+    parsed: Parsed = field(default_factory=Parsed)
+    reasons: list[str] = field(default_factory=list)
+
+
+def record_live(url: str, source: Source, policy: Policy) -> Observation:
+    """Fetch a source now and keep what it said. A 304 is the payload that is kept already, seen again. Raises FetchFailed."""
+    with connect(url) as connection:
+        validators = observations.latest_validators(connection, source.name, source.url)
+    etag, last_modified, kept = validators or (None, None, b"")
+    answer = fetch(source.url, etag=etag, last_modified=last_modified, policy=policy)
+    now = answer.fetched_at.replace(microsecond=0)
+    with connect(url) as connection:
+        body = observations.body_of(connection, kept) if isinstance(answer, NotModified) else answer.body
+        headers = {name: value for name, value in (("etag", etag), ("last-modified", last_modified)) if value}
+        if not isinstance(answer, NotModified):
+            headers = answer.headers
+        return observations.record(
+            connection, source.name, now, body, url=source.url, origin="live", status=answer.status, headers=headers
+        )
+
+
+def record_recording(connection: Connection, source: Source, recording: Recording) -> Observation:
+    """Keep what a recording holds. Raises BadRecording."""
+    body, packed = recording.read()
+    return observations.record(
+        connection, recording.source, recording.observed_at, body, url=source.url, origin="recording", compressed=packed
+    )
+
+
+def record_day(url: str, source: Source, day: date, folders: Sequence[Path]) -> list[Observation]:
+    """Keep what the recordings of a UTC day hold, and return all observations of that day that are kept.
+
+    Raises NothingRecorded where there are none: a live feed serves only today.
+    """
+    with connect(url) as connection:
+        for recording in recording_files.of_day(folders, source.name, day):
+            record_recording(connection, source, recording)
+        kept = observations.on_day(connection, source.name, day)
+    if not kept:
+        looked = ", ".join(str(folder) for folder in folders)
+        raise NothingRecorded(
+            f"{source.name} serves only today; {day} was asked for, and no payload of that day is kept, nor is there a recording in {looked}."
+            f" Put one at <folder>/{source.name}/{day}T0200Z.{source.extension}.gz, or leave that day missing."
+        )
+    return kept
+
+
+def parse(source: Source, body: bytes) -> Parsed:
+    """The rows of a payload. Raises BadPayload."""
+    return source.parse(strict_json.loads(body))
+
+
+
+
+def audit(url: str, source: Source, observation: Observation, *, keep: bool = True, accept_as: str | None = None) -> Audit:
+    """Parse an observation, compare it with the ledger, and let the gate judge it. With `keep` the change set is staged for the merge.
+
+    A payload equal to the nearest earlier accepted one is not parsed again; one that was merged before is left alone. A refused one gets its
+    verdict here, unless a person accepts it (`accept_as`: by whom). Raises BadPayload only without `keep`.
+    """
+    with connect(url) as connection:
+        if accept_as is None and _verdict(connection, observation) == "accepted":
+            return Audit(observation, "merged before")
+        earlier = observations.nearest_earlier_accepted(connection, source.name, observation.observed_at)
+        if earlier and earlier.observation.sha256 == observation.sha256 and not _spoken_at(connection, observation):
+            staged = None
+            if keep:
+                staged = stage_seen_again(connection, observation, earlier, version_of(connection, source.name))
+            return Audit(observation, "seen again", staged)
+        body = observations.body_of(connection, observation.sha256)
+        try:
+            parsed = parse(source, body)
+        except BadPayload as error:
+            if not keep:
+                raise
+            return _refuse(connection, observation, _nothing(observation), Parsed(), [str(error)])
+        changes = ledger_changes.compare(connection, observation, parsed, broken_rows)
+        reasons = judge(changes, earlier)
+        if reasons and accept_as is None:
+            return _refuse(connection, observation, changes, parsed, reasons) if keep else Audit(
+                observation, "refused", None, changes, parsed, reasons
+            )
+        staged = stage(connection, changes, parsed) if keep else None
+        return Audit(observation, "nothing changed" if changes.empty else "changes", staged, changes, parsed, reasons)
+
+
+def _verdict(connection: Connection, observation: Observation) -> str | None:
+    return connection.execute(
+        text("select verdict from ops.observation where source = :source and observed_at = :at and sha256 = :sha256"),
+        {"source": observation.source, "at": observation.observed_at, "sha256": observation.sha256},
+    ).scalar()
+
+
+def _spoken_at(connection: Connection, observation: Observation) -> bool:
+    """Whether another payload was accepted at the very instant, which this one would replace."""
+    return bool(
+        connection.execute(
+            text("select exists (select from ops.observation where source = :source and observed_at = :at and verdict = 'accepted')"),
+            {"source": observation.source, "at": observation.observed_at},
+        ).scalar()
+    )
+
+
+def _nothing(observation: Observation) -> ChangeSet:
+    return ChangeSet(observation, 0, {name: ledger_changes.Part() for name in ("listing", "price")}, [], 0, 0)
+
+
+def _refuse(connection: Connection, observation: Observation, changes: ChangeSet, parsed: Parsed, reasons: list[str]) -> Audit:
+    rows = [f"{reject.provider}/{reject.listed_id}: {reject.reason}" for reject, _ in changes.rejects]
+    said = (reasons + rows)[:SHOWN_REASONS]
+    unmoved = ChangeSet(observation, changes.ledger_version, _nothing(observation).parts, changes.rejects, changes.listings, changes.prices)
+    keep_verdict(connection, stage(connection, unmoved, parsed), "refused", said, "gate")
+    return Audit(observation, "refused", None, changes, parsed, said)
+
+
+def publish(
+    url: str, source: Source, audited: Audit, fence: Callable[[Connection], None], decided_by: str = "gate"
+) -> Audit:
+    """Merge what an audit staged; where the ledger moved in between, audit again first. Returns the audit that was merged.
+
+    Raises Fenced where the run may not commit any more, PayloadRefused where the second audit refuses.
+    """
+    for trial in range(20):
+        if audited.staged is None:
+            break
+        try:
+            with connect(url) as connection:
+                merge(connection, audited.staged, fence, decided_by, audited.reasons)
+            return audited
+        except LedgerMoved:
+            audited = audit(url, source, audited.observation, accept_as=None if decided_by == "gate" else decided_by)
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) not in ("40001", "40P01") or trial >= 3:
+                raise
+    if audited.outcome == "refused":
+        raise PayloadRefused(refusal(audited))
+    return audited
+
+
+def refusal(audited: Audit) -> str:
+    """Why an observation was refused, and what to do, in one line."""
+    observation = audited.observation
+    return (
+        f"{observation.label} was refused: {'; '.join(audited.reasons[:3])}. The ledger did not move and the payload is kept in raw."
+        f" If it is right after all: model-assets accept {observation.source} {instant_text(observation.observed_at)}"
+    )
+
+
+def load(url: str, source: Source, observation: Observation, attempt: Attempt, decided_by: str = "gate") -> Audit:
+    """Audit and publish one observation, and count it. Raises PayloadRefused."""
+    audited = audit(url, source, observation, accept_as=None if decided_by == "gate" else decided_by)
+    if audited.outcome == "refused":
+        count(attempt, audited)
+        raise PayloadRefused(refusal(audited))
+    audited = publish(url, source, audited, attempt.fence, decided_by)
+    count(attempt, audited)
+    return audited
+
+
+def count(attempt: Attempt, audited: Audit) -> None:
+    """Add an audited observation to its attempt's tally."""
+    tally = attempt.tally
+    tally.observations += 1
+    if audited.staged:
+        tally.listings, tally.prices = audited.staged.listings, audited.staged.prices
+        tally.quarantined += audited.staged.rejected
+        tally.added += audited.staged.added
+        tally.changed += audited.staged.changed
+        tally.closed += audited.staged.closed
+
+
+def today() -> date:
+    """The UTC day."""
+    return datetime.now(UTC).date()
+
+
+def unmapped_text(unmapped: Counter[str]) -> str:
+    """Price keys without a rule, most frequent first."""
+    return ", ".join(f"{key} ({count})" for key, count in unmapped.most_common()) or "none"

@@ -1,0 +1,195 @@
+"""The ledger is a function of the set of accepted observations: compared with a plain replay, in any order, with corrections and doubts."""
+
+import itertools
+import os
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import IntegrityError
+
+from model_assets.contracts import Listing, Price, Reject
+from model_assets.database import connect
+from model_assets.frames import broken_rows
+from model_assets.ledger import observations
+from model_assets.ledger.changes import compare
+from model_assets.ledger.merge import LedgerMoved, merge
+from model_assets.ledger.observations import Observation
+from model_assets.ledger.staging import stage
+from model_assets.sources.base import Parsed
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+MODELS = ["a", "b", "c"]
+#: a model's price; 0 stands for "in quarantine: the payload does not speak of it"
+Payload = dict[str, int]
+
+
+def instant(step: int) -> datetime:
+    return START + timedelta(hours=step)
+
+
+def parsed(payload: Payload) -> Parsed:
+    found = Parsed()
+    for model, price in payload.items():
+        if price:
+            found.listings.append(Listing("host", model, name=f"{model} {price % 2}"))
+            found.quote("host", model, "input", price, 1)
+        else:
+            found.reject("listing", "host", model, "broken", payload)
+    return found
+
+
+def never_fenced(connection: Connection) -> None:
+    pass
+
+
+def load(url: str, at: datetime, found: Parsed, body: bytes) -> Observation:
+    with connect(url) as connection:
+        observation = observations.record(connection, "src", at, body, url="http://x", origin="recording")
+        staged = stage(connection, compare(connection, observation, found, broken_rows), found)
+        merge(connection, staged, never_fenced)
+    return observation
+
+
+def ledger(url: str) -> list[tuple[object, ...]]:
+    """All claims, as a dump would have them."""
+    with connect(url) as connection:
+        return [
+            tuple(row)
+            for name, value in (("listing", "name"), ("price", "cast(trim_scale(amount) as text)"))
+            for row in connection.execute(
+                text(f"select '{name}', listed_id, {value}, lower(seen), upper(seen), encode(digest, 'hex') from history.{name} order by 2, 4")
+            )
+        ]
+
+
+def replay(accepted: dict[int, Payload]) -> list[tuple[object, ...]]:
+    """The oracle: go through the observations in order of time, and write down what each key is said to be."""
+    claims = []
+    for relation in ("listing", "price"):
+        for model in MODELS:
+            held: tuple[object, datetime] | None = None
+            for step in sorted(accepted):
+                price = accepted[step].get(model)
+                if price == 0:
+                    continue
+                value = None if price is None else f"{model} {price % 2}" if relation == "listing" else str(price)
+                if held and held[0] != value:
+                    claims.append((relation, model, held[0], held[1], instant(step)))
+                    held = None
+                if value is not None and held is None:
+                    held = (value, instant(step))
+            if held:
+                claims.append((relation, model, held[0], held[1], None))
+    return claims
+
+
+steps = st.lists(
+    st.tuples(st.integers(0, 5), st.dictionaries(st.sampled_from(MODELS), st.integers(0, 3), max_size=3)), min_size=1, max_size=9
+)
+
+
+@settings(max_examples=int(os.environ.get("LEDGER_EXAMPLES", "40")), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(loads=steps)
+def test_any_order_with_corrections_and_quarantine_ends_as_a_plain_replay_does(url: str, loads: list[tuple[int, Payload]]) -> None:
+    with connect(url) as connection:
+        connection.execute(text("truncate history.listing, history.price, ops.source, ops.observation, ops.quarantine, raw.payload cascade"))
+    accepted: dict[int, Payload] = {}
+    for step, payload in loads:
+        load(url, instant(step), parsed(payload), repr(sorted(payload.items())).encode())
+        accepted[step] = payload
+        assert [row[:5] for row in ledger(url)] == replay(accepted)
+
+
+def test_the_same_days_in_every_order_give_the_same_dump(url: str) -> None:
+    days: list[Payload] = [{"a": 1, "b": 2}, {"a": 1, "b": 0, "c": 3}, {"b": 2}]
+    dumps = set()
+    for order in itertools.permutations(range(3)):
+        with connect(url) as connection:
+            connection.execute(text("truncate history.listing, history.price, ops.source, ops.observation, ops.quarantine, raw.payload cascade"))
+        for step in order:
+            load(url, instant(step), parsed(days[step]), str(days[step]).encode())
+        dumps.add(tuple(ledger(url)))
+    assert len(dumps) == 1
+
+
+def test_loading_an_observation_again_changes_no_row(url: str) -> None:
+    load(url, instant(1), parsed({"a": 1, "b": 2}), b"one")
+    before = ledger(url)
+    with connect(url) as connection:
+        versions = connection.execute(text("select xmin, ctid from history.price")).all()
+    load(url, instant(1), parsed({"a": 1, "b": 2}), b"one")
+    assert ledger(url) == before
+    with connect(url) as connection:
+        assert connection.execute(text("select xmin, ctid from history.price")).all() == versions
+
+
+def test_the_database_itself_refuses_two_claims_of_one_key_at_one_time(url: str) -> None:
+    load(url, instant(1), parsed({"a": 1}), b"one")
+    with pytest.raises(IntegrityError, match="price_claims_do_not_overlap"), connect(url) as connection:
+        connection.execute(text("insert into history.price select * from history.price"))
+
+
+@pytest.mark.parametrize("amount", ["'NaN'", "'Infinity'", "-1", "0", "null"])
+def test_the_database_itself_refuses_a_paid_amount_that_is_none(url: str, amount: str) -> None:
+    load(url, instant(1), parsed({"a": 1}), b"one")
+    with pytest.raises(IntegrityError, match="amount_fits_state"), connect(url) as connection:
+        connection.execute(text(f"update history.price set amount = {amount}"))
+
+
+def test_a_change_set_compared_with_an_older_ledger_is_not_merged(url: str) -> None:
+    load(url, instant(1), parsed({"a": 1}), b"one")
+    found = parsed({"a": 2})
+    with connect(url) as connection:
+        late = observations.record(connection, "src", instant(3), b"three", url="http://x", origin="recording")
+        staged = stage(connection, compare(connection, late, found, broken_rows), found)
+    load(url, instant(2), parsed({"a": 3}), b"two")
+    before = ledger(url)
+    with pytest.raises(LedgerMoved), connect(url) as connection:
+        merge(connection, staged, never_fenced)
+    assert ledger(url) == before
+
+
+def test_two_things_said_of_one_key_go_to_quarantine_and_the_claim_that_held_goes_on(url: str) -> None:
+    load(url, instant(1), parsed({"a": 1, "b": 1}), b"one")
+    found = parsed({"a": 2, "b": 1})
+    found.quote("host", "a", "input", 3, 1)
+    load(url, instant(2), found, b"two")
+    with connect(url) as connection:
+        prices = connection.execute(text("select listed_id, amount, upper(seen) from history.price order by 1")).all()
+        reasons = connection.execute(text("select listed_id, reason from ops.quarantine")).all()
+    assert [tuple(row) for row in prices] == [("a", Decimal(1), None), ("b", Decimal(1), None)]
+    assert [tuple(row) for row in reasons] == [("a", "the payload says two different things of one key")] * 2
+
+
+def test_a_row_that_breaks_the_contract_goes_to_quarantine_with_its_text(url: str) -> None:
+    found = parsed({"a": 1})
+    found.prices.append(Price("host", "b", "no_such_meter", "standard", 0, "", "", "", "USD", None, "paid", Decimal(1), None))
+    load(url, instant(1), found, b"one")
+    with connect(url) as connection:
+        reason, original = connection.execute(text("select reason, original from ops.quarantine")).one()
+    assert "meter: 'no_such_meter' breaks isin" in reason
+    assert '"meter":"no_such_meter"' in original
+
+
+def test_a_broken_price_keeps_only_its_own_key_in_doubt(url: str) -> None:
+    first = parsed({"a": 1})
+    first.quote("host", "a", "output", 5, 1)
+    load(url, instant(1), first, b"one")
+    second = parsed({"a": 2})
+    second.quote("host", "a", "output", "NaN", 1)
+    load(url, instant(2), second, b"two")
+    with connect(url) as connection:
+        now = connection.execute(text("select meter, amount from history.price where upper(seen) is null order by 1")).all()
+    assert [tuple(row) for row in now] == [("input", Decimal(2)), ("output", Decimal(5))]
+
+
+def test_text_that_postgres_cannot_keep_is_quarantined_as_an_escape(url: str) -> None:
+    found = parsed({"a": 1})
+    found.rejects.append(Reject("listing", "host", "x\x00\ud800", "an id with control characters", "\x00\ud800"))
+    load(url, instant(1), found, b"one")
+    with connect(url) as connection:
+        assert connection.execute(text("select listed_id, original from ops.quarantine")).one() == ("x\\x00\\ud800", "\\x00\\ud800")
