@@ -19,7 +19,8 @@ class BadRecording(ModelAssetsError):
 
 
 class FetchFailed(ModelAssetsError):
-    """A live source could not be read. `kind` is one word for it: timeout, throttled, refused, dns, tls, status, redirect, encoding, too_large."""
+    """A live source could not be read. `kind` is one word for it: timeout, throttled, refused, dns, tls, status, redirect, encoding, too_large,
+    cut, protocol, forbidden_address."""
 
     def __init__(self, message: str, kind: str) -> None:
         super().__init__(message)

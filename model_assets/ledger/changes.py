@@ -4,6 +4,7 @@ It is found by comparing digests: those of the payload's rows with those of the 
 are never sent, never validated again, never written.
 """
 
+import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,6 +16,7 @@ from model_assets.ledger.claims import DIGEST_BYTES, RELATIONS, Relation, Row, d
 from model_assets.ledger.observations import Observation
 from model_assets.sources.base import ORIGINAL_LIMIT, Parsed, as_json
 
+_PACKED = struct.Struct(f">{DIGEST_BYTES}sq")
 #: (relation, rows) -> {index of a broken row: why}
 Contract = Callable[[Relation, Sequence[Row]], dict[int, str]]
 
@@ -87,7 +89,7 @@ def compare(connection: Connection, observation: Observation, parsed: Parsed, co
     parts = {}
     counts = {}
     for relation, rows in zip(RELATIONS, (parsed.listings, parsed.prices), strict=True):
-        present = dict(zip(digest_all(rows), rows, strict=True))
+        present = dict(zip(digest_all(relation, rows), rows, strict=True))
         counts[relation.name] = len(present)
         parts[relation.name] = _compare_relation(connection, observation, relation, present, rejects, contract)
     return ChangeSet(observation, version or 0, parts, rejects, counts["listing"], counts["price"])
@@ -157,15 +159,19 @@ def _key_of(source: str, reject: Reject) -> int | None:
     return key_id(source, relation, reject.row)
 
 
-def _entries_in_doubt(relation: Relation, rejects: Iterable[tuple[Reject, int | None]]) -> list[tuple[str, str]]:
-    """(provider, listed_id) of the entries that are in doubt as a whole."""
-    return sorted(
-        {
-            (reject.provider, reject.listed_id)
-            for reject, key in rejects
-            if key is None and reject.provider is not None and reject.listed_id is not None and reject.relation in ("listing", relation.name)
-        }
-    )
+def _entries_in_doubt(relation: Relation, rejects: Iterable[tuple[Reject, int | None]]) -> dict[str, list[str | None]]:
+    """The entries that are in doubt as a whole, as columns for `unnest`; a null id stands for all of its provider."""
+    entries = {
+        (reject.provider, reject.listed_id)
+        for reject, key in rejects
+        if key is None and reject.provider is not None and reject.relation in ("listing", relation.name)
+    }
+    return {"providers": [provider for provider, _ in entries], "ids": [listed_id for _, listed_id in entries]}
+
+
+_IN_DOUBT = """exists (
+    select from unnest(cast(:providers as text[]), cast(:ids as text[])) as entry (provider, listed_id)
+    where entry.provider = {provider} and (entry.listed_id is null or entry.listed_id = {listed_id}))"""
 
 
 def _unspoken(
@@ -173,14 +179,11 @@ def _unspoken(
 ) -> set[int]:
     """Those of the `gone` keys of which the payload says nothing, because their row or entry is in doubt."""
     keys = {key for reject, key in rejects if key is not None and reject.relation == relation.name} & gone.keys()
-    entries = _entries_in_doubt(relation, rejects) if gone else []
-    if entries:
+    entries = _entries_in_doubt(relation, rejects)
+    if gone and entries["providers"]:
+        in_doubt = _IN_DOUBT.format(provider="h.provider", listed_id="h.listed_id")
         found = connection.execute(
-            text(
-                f"select distinct key_id from history.{relation.name} join unnest(cast(:providers as text[]), cast(:ids as text[]))"
-                " as entry (provider, listed_id) using (provider, listed_id) where key_id = any(:gone)"
-            ),
-            {"providers": [p for p, _ in entries], "ids": [i for _, i in entries], "gone": list(gone)},
+            text(f"select distinct key_id from history.{relation.name} h where key_id = any(:gone) and {in_doubt}"), entries | {"gone": list(gone)}
         )
         keys |= set(found.scalars())
     return keys
@@ -197,7 +200,7 @@ def _replaced(
     spoke = text("select 1 from ops.observation where source = :source and observed_at = :at and verdict = 'accepted' and sha256 <> :sha256")
     if not connection.execute(spoke, at | {"sha256": observation.sha256}).scalar():
         return set(), set()
-    entries = _entries_in_doubt(relation, rejects)
+    in_doubt = _IN_DOUBT.format(provider="coalesce(before.provider, now.provider)", listed_id="coalesce(before.listed_id, now.listed_id)")
     found = connection.execute(
         text(
             f"""
@@ -207,17 +210,10 @@ def _replaced(
             full join (select key_id, digest, provider, listed_id from history.{relation.name}
                        where source = :source and seen @> cast(:at as timestamptz)) as now using (key_id)
             where before.digest is distinct from now.digest
-              and (coalesce(before.key_id, now.key_id) = any(:keys)
-                   or (coalesce(before.provider, now.provider), coalesce(before.listed_id, now.listed_id)) in
-                      (select * from unnest(cast(:providers as text[]), cast(:ids as text[]))))
+              and (coalesce(before.key_id, now.key_id) = any(:keys) or {in_doubt})
             """
         ),
-        at
-        | {
-            "keys": [key for reject, key in rejects if key is not None and reject.relation == relation.name],
-            "providers": [p for p, _ in entries],
-            "ids": [i for _, i in entries],
-        },
+        at | _entries_in_doubt(relation, rejects) | {"keys": [key for reject, key in rejects if key is not None and reject.relation == relation.name]},
     ).all()
     return {key for key, before, _ in found if before}, {key for key, _, now in found if now}
 
@@ -233,9 +229,4 @@ def held_at(connection: Connection, relation: Relation, source: str, at: datetim
     ).scalar()
     if packed is None:
         return {}
-    width = DIGEST_BYTES + 8
-    keys = memoryview(packed)
-    return {
-        packed[start : start + DIGEST_BYTES]: int.from_bytes(keys[start + DIGEST_BYTES : start + width], "big", signed=True)
-        for start in range(0, len(packed), width)
-    }
+    return dict(_PACKED.iter_unpack(packed))

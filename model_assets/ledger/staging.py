@@ -1,6 +1,10 @@
 """Change sets under audit, kept in `staged` between the comparison and the merge."""
 
+import csv
+import io
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
 
 from psycopg import sql
 from sqlalchemy import Connection, text
@@ -10,6 +14,8 @@ from model_assets.ledger.changes import ChangeSet, Part
 from model_assets.ledger.claims import LISTING, RELATIONS, Relation
 from model_assets.ledger.observations import Judged, Observation
 from model_assets.sources.base import Parsed, as_json
+
+NEVER_NULL_TEXT = {"provider", "listed_id", "meter", "service_tier", "time_window", "region", "detail", "currency", "state", "extra"}
 
 
 @dataclass(frozen=True)
@@ -121,20 +127,38 @@ def _new_change_set(
 
 
 def _copy_opened(connection: Connection, relation: Relation, change_set_id: int, part: Part) -> None:
+    """Send the opened claims by COPY. The csv module writes a None and an empty text alike: empty, which is null except in the columns
+    that are never null (and no nullable text is ever empty)."""
     if not part.opened:
         return
-    columns = sql.SQL(", ").join(map(sql.Identifier, ("change_set_id", "key_id", "digest", *relation.columns)))
-    into = sql.SQL("copy staged.{} ({}) from stdin").format(sql.Identifier(relation.name), columns)
+    never_null = [sql.Identifier(name) for name in relation.columns if name in NEVER_NULL_TEXT]
+    into = sql.SQL("copy staged.{} ({}) from stdin (format csv, force_not_null ({}))").format(
+        sql.Identifier(relation.name),
+        sql.SQL(", ").join(map(sql.Identifier, ("change_set_id", "key_id", "digest", *relation.columns))),
+        sql.SQL(", ").join(never_null),
+    )
     driver = connection.connection.driver_connection
     assert driver is not None
     with driver.cursor() as cursor, cursor.copy(into) as copy:
-        write = copy.write_row
-        if relation is LISTING:  # psycopg takes a tuple for a composite value; an array is a list
-            for key, (digest, row) in part.opened.items():
-                write((change_set_id, key, digest, *(list(value) if isinstance(value, tuple) else value for value in row)))
-        else:
-            for key, (digest, row) in part.opened.items():
-                write((change_set_id, key, digest, *row))
+        claims = iter(part.opened.items())
+        while chunk := list(islice(claims, 5000)):
+            lines = io.StringIO()
+            if relation is LISTING:
+                rows = ((change_set_id, key, f"\\x{digest.hex()}", *map(_csv_value, row)) for key, (digest, row) in chunk)
+            else:
+                rows = ((change_set_id, key, f"\\x{digest.hex()}", *row) for key, (digest, row) in chunk)
+            csv.writer(lines).writerows(rows)
+            copy.write(lines.getvalue())
+
+
+def _csv_value(value: object) -> object:
+    return _array(value) if isinstance(value, tuple) else value
+
+
+@lru_cache(maxsize=4096)
+def _array(words: tuple[str, ...]) -> str:
+    """A text array as Postgres writes it, each element quoted."""
+    return "{" + ",".join('"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"' for word in words) + "}"
 
 
 def _stage_restored(connection: Connection, relation: Relation, change_set_id: int, observation: Observation, part: Part) -> None:

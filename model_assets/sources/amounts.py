@@ -5,10 +5,10 @@ on: a double carries 15 to 17 (IEEE 754), and no published price has more than s
 and two spellings of one price are equal.
 """
 
-from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation, Overflow, Underflow
 from functools import lru_cache
 
-_FIFTEEN_DIGITS = Context(prec=15, rounding=ROUND_HALF_EVEN, Emin=-999, Emax=999)
+_FIFTEEN_DIGITS = Context(prec=15, rounding=ROUND_HALF_EVEN, Emin=-999, Emax=999, traps=[InvalidOperation, Overflow, Underflow])
 SMALLEST, LARGEST = Decimal("1e-12"), Decimal("1e9")
 
 
@@ -22,6 +22,8 @@ def _scaled(text: str, factor: int) -> Decimal:
         amount = _FIFTEEN_DIGITS.multiply(_FIFTEEN_DIGITS.create_decimal(text), Decimal(factor))
     except InvalidOperation:
         raise BadAmount(f"{text[:40]!r} is not a number") from None
+    except (Overflow, Underflow):  # "1e-5000" must not become a confirmed 0
+        raise BadAmount(f"{text[:40]!r} is out of the range of any price") from None
     if not amount.is_finite():
         raise BadAmount(f"{text[:40]!r} is not a finite number")
     if not amount:

@@ -18,6 +18,8 @@ from model_assets.sources.amounts import BadAmount, exact
 
 _FACTOR = {meter: PER_FACTOR[per] for meter, (per, _) in METERS.items()}
 _NOT_FOR_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+_ESCAPED = re.compile(r"(?<!\\)((?:\\\\)*)\\u00(?:[01][0-9a-f]|7f)")
+_AMOUNT = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 ORIGINAL_LIMIT = 2_000
 NAME_LIMIT = 512
 
@@ -49,7 +51,22 @@ class Parsed:
 
     def odd(self, listed_id: str, name: str, found: object, why: str) -> None:
         """Report a value of an optional field that was left out or cleaned."""
-        self.oddities.append(Oddity(listed_id, name, str(found)[:100], why))
+        self.oddities.append(Oddity(listed_id, name, _NOT_FOR_TEXT.sub("", str(found)[:100]), why))
+
+    def unmap(self, path: str, found: object) -> None:
+        """Count the price values in something below a price list that no rule maps, by path; what holds no amount is drift."""
+        rest = [(path, found)]
+        while rest:
+            path, found = rest.pop()
+            if isinstance(found, dict):
+                rest.extend((f"{path}.{key}", value) for key, value in found.items())
+            elif isinstance(found, list):
+                rest.extend((f"{path}[]", value) for value in found)
+            elif isinstance(found, str | int | Decimal) and _AMOUNT.fullmatch(str(found)):
+                self.price_values += 1
+                self.unmapped[path] += 1
+            else:
+                self.drift[path] += 1
 
     def quote(
         self,
@@ -126,28 +143,61 @@ class Source:
 
 
 def as_json(found: object) -> str:
-    """Canonical JSON text: keys sorted, no blanks, decimals as text. Equal values give equal text."""
-    return json.dumps(found, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    """Canonical JSON text: keys sorted, no blanks, decimals as text. Equal values give equal text.
+
+    Control and direction characters are left out: Postgres takes neither NUL nor half a surrogate pair, escaped or not.
+    """
+    text = _encode(found)
+    if "\\u00" in text or not text.isprintable():
+        text = _ESCAPED.sub(r"\1", _NOT_FOR_TEXT.sub("", text))
+    return text
+
+
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str).encode
 
 
 def mapping(found: object, where: str) -> Mapping[str, object]:
     """`found` if it is a JSON object; else BadPayload naming `where`. For envelopes, not for single entries."""
     if not isinstance(found, dict):
-        raise BadPayload(f"{where} should be a JSON object and is {kind(found)}. Look at the payload in raw; the source may have changed its shape.")
+        raise BadPayload(
+            f"{where} should be a JSON object and is {kind(found)}. Look at the payload in raw; the source may have changed its shape."
+        )
     return found
 
 
 def sequence(found: object, where: str) -> list[object]:
     """`found` if it is a JSON array; else BadPayload naming `where`. For envelopes, not for single entries."""
     if not isinstance(found, list):
-        raise BadPayload(f"{where} should be a JSON array and is {kind(found)}. Look at the payload in raw; the source may have changed its shape.")
+        raise BadPayload(
+            f"{where} should be a JSON array and is {kind(found)}. Look at the payload in raw; the source may have changed its shape."
+        )
     return found
 
 
 def kind(found: object) -> str:
     """What JSON calls a value, for error messages."""
-    names = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", int: "a number", Decimal: "a number", type(None): "null"}
+    names = {
+        dict: "an object",
+        list: "an array",
+        str: "a string",
+        bool: "a boolean",
+        int: "a number",
+        Decimal: "a number",
+        type(None): "null",
+    }
     return names.get(type(found), type(found).__name__)
+
+
+def part(parsed: Parsed, listed_id: str, name: str, found: object, known: frozenset[str], extra: dict[str, object]) -> Mapping[str, object]:
+    """An object within an entry, empty where it is missing or none. Its keys that are not `known` are drift, and kept in `extra`."""
+    if not isinstance(found, dict):
+        if found is not None:
+            parsed.odd(listed_id, name, found, f"{kind(found)} where an object belongs")
+        return {}
+    for key in found.keys() - known:
+        parsed.drift[f"model.{name}.{key}"] += 1
+        extra[f"{name}.{key}"] = found[key]
+    return found
 
 
 def clean_text(parsed: Parsed, listed_id: str, name: str, found: object, limit: int = 100_000) -> str | None:
@@ -186,7 +236,7 @@ def tokens(parsed: Parsed, listed_id: str, name: str, found: object) -> int | No
     if isinstance(found, bool) or not isinstance(found, int | Decimal):
         parsed.odd(listed_id, name, found, f"{kind(found)} where a number of tokens belongs")
         return None
-    if found != int(found) or not 0 <= found < 2**53:
+    if not 0 <= found < 2**53 or found != int(found):  # the bound first: int(Decimal("1e999999999")) takes all memory
         parsed.odd(listed_id, name, found, "not a whole number of tokens")
         return None
     if str(int(found)).strip("9") == "" and found >= 99_999_999:

@@ -193,3 +193,17 @@ def test_text_that_postgres_cannot_keep_is_quarantined_as_an_escape(url: str) ->
     load(url, instant(1), found, b"one")
     with connect(url) as connection:
         assert connection.execute(text("select listed_id, original from ops.quarantine")).one() == ("x\\x00\\ud800", "\\x00\\ud800")
+
+
+def test_a_broken_provider_ends_none_of_its_claims_in_whatever_order_the_days_come(url: str) -> None:
+    broken = Parsed()
+    broken.listings.append(Listing("other", "z"))
+    broken.reject("listing", "host", None, "the provider is no object", [])
+    whole = parsed({"a": 1, "b": 2})
+    for order in ((1, 2, 3), (3, 2, 1), (2, 3, 1)):
+        with connect(url) as connection:
+            connection.execute(text("truncate history.listing, history.price, ops.source, ops.observation, ops.quarantine, raw.payload cascade"))
+        for step in order:
+            load(url, instant(step), broken if step == 2 else whole, str(step).encode())
+        claims = [row for row in ledger(url) if row[1] in ("a", "b")]
+        assert [row[3:5] for row in claims] == [(instant(1), None)] * 4
