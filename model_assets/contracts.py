@@ -53,6 +53,8 @@ METERS: dict[str, tuple[str, str]] = {
     "credit": ("credit", "credits of the provider's own"),
     "session": ("session", "sessions of a tool, such as a code interpreter"),
     "guardrail_unit": ("unit", "text or image units checked by a guardrail"),
+    "file_search": ("1k searches", "searches of the files given to a model"),
+    "gigabyte_day": ("gigabyte day", "gigabytes kept in a store of files or vectors, for a day"),
 }
 #: how many of the source's single units one published amount is for
 PER_FACTOR = {per: {"1M": 1_000_000, "1k": 1_000}.get(per.split()[0], 1) for per, _ in METERS.values()}

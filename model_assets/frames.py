@@ -4,6 +4,7 @@ Only rows that differ from the ledger come here; see `ledger.changes`.
 """
 
 from collections.abc import Sequence
+from functools import cache
 
 import pandas as pd
 import pandera.pandas as pa
@@ -99,13 +100,19 @@ class PriceRows(Rows):
 CONTRACTS: dict[str, type[Rows]] = {"listing": ListingRows, "price": PriceRows}
 
 
+@cache
+def schema(relation: Relation) -> pa.DataFrameSchema:
+    """The contract of a relation as pandera's schema."""
+    return CONTRACTS[relation.name].to_schema()
+
+
 def frame(relation: Relation, rows: Sequence[Row]) -> pd.DataFrame:
     """Rows as a frame whose text columns are pandas' strings; dates, lists and amounts stay the Python objects they are."""
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(relation.columns)
-    schema = CONTRACTS[relation.name].to_schema()
+    contract = schema(relation)
     series = {}
     for name, values in zip(relation.columns, columns, strict=True):
-        kind = str(schema.columns[name].dtype)
+        kind = str(contract.columns[name].dtype)
         series[name] = pd.Series(list(values), dtype="object" if kind == "object" or kind.startswith(("Int", "boolean", "int")) else "str")
     return pd.DataFrame(series)
 
@@ -114,11 +121,25 @@ def broken_rows(relation: Relation, rows: Sequence[Row]) -> dict[int, str]:
     """{index: reason} of the rows that break their contract; empty where all keep it."""
     if not rows:
         return {}
+    found = frame(relation, rows)
+    if _keeps(schema(relation), found):
+        return {}
     try:
-        CONTRACTS[relation.name].validate(frame(relation, rows), lazy=True)
+        CONTRACTS[relation.name].validate(found, lazy=True)
     except pa.errors.SchemaErrors as errors:
         return _reasons(relation, rows, errors.failure_cases)
     return {}
+
+
+def _keeps(contract: pa.DataFrameSchema, found: pd.DataFrame) -> bool:
+    """Whether every row keeps the contract: the same checks, asked directly. Naming the failures, as `validate` does, takes ten times as
+    long, and a night with a hundred changed rows has none to name."""
+    for name, column in contract.columns.items():
+        if not column.nullable and found[name].isna().any():
+            return False
+        if not all(check(found[name]).check_passed for check in column.checks):
+            return False
+    return all(check(found).check_passed for check in contract.checks)
 
 
 def _reasons(relation: Relation, rows: Sequence[Row], failures: pd.DataFrame) -> dict[int, str]:
@@ -134,6 +155,6 @@ def _reasons(relation: Relation, rows: Sequence[Row], failures: pd.DataFrame) ->
 
 def describe(relation: Relation) -> dict[str, str]:
     """column -> what it means and in which unit: for the database's comments and the UI."""
-    columns = CONTRACTS[relation.name].to_schema().columns
+    columns = schema(relation).columns
     return {name: str(columns[name].description or "") for name in relation.columns}
 

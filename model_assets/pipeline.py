@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from hashlib import sha256
 from pathlib import Path
 
 from sqlalchemy import Connection, text
@@ -12,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from model_assets import recording_files
 from model_assets.attempts import Attempt
 from model_assets.database import connect
-from model_assets.errors import BadPayload, NothingRecorded, PayloadRefused
+from model_assets.errors import BadPayload, FetchFailed, NothingRecorded, PayloadRefused
 from model_assets.fetching import strict_json
 from model_assets.fetching.http import NotModified, Policy, fetch
 from model_assets.frames import broken_rows
@@ -40,6 +41,14 @@ class Audit:
     changes: ChangeSet | None = None
     parsed: Parsed = field(default_factory=Parsed)
     reasons: list[str] = field(default_factory=list)
+
+
+def look(source: Source, policy: Policy) -> tuple[Observation, bytes]:
+    """What a source says now, kept nowhere: for a dry run. Raises FetchFailed."""
+    answer = fetch(source.url, policy=policy)
+    if isinstance(answer, NotModified):
+        raise FetchFailed(f"{source.url} answered 304 to a request without a condition; try again later", "protocol")
+    return Observation(source.name, answer.fetched_at, sha256(answer.body).digest()), answer.body
 
 
 def record_live(url: str, source: Source, policy: Policy) -> Observation:
@@ -92,8 +101,11 @@ def parse(source: Source, body: bytes) -> Parsed:
 
 
 
-def audit(url: str, source: Source, observation: Observation, *, keep: bool = True, accept_as: str | None = None) -> Audit:
-    """Parse an observation, compare it with the ledger, and let the gate judge it. With `keep` the change set is staged for the merge.
+def audit(
+    url: str, source: Source, observation: Observation, *, keep: bool = True, accept_as: str | None = None, body: bytes | None = None
+) -> Audit:
+    """Parse an observation, compare it with the ledger, and let the gate judge it. With `keep` the change set is staged for the merge;
+    without, nothing is written, and `body` may be a payload that is not kept.
 
     A payload equal to the nearest earlier accepted one is not parsed again; one that was merged before is left alone. A refused one gets its
     verdict here, unless a person accepts it (`accept_as`: by whom). Raises BadPayload only without `keep`.
@@ -107,9 +119,8 @@ def audit(url: str, source: Source, observation: Observation, *, keep: bool = Tr
             if keep:
                 staged = stage_seen_again(connection, observation, earlier, version_of(connection, source.name))
             return Audit(observation, "seen again", staged)
-        body = observations.body_of(connection, observation.sha256)
         try:
-            parsed = parse(source, body)
+            parsed = parse(source, observations.body_of(connection, observation.sha256) if body is None else body)
         except BadPayload as error:
             if not keep:
                 raise

@@ -1,6 +1,7 @@
 """A real Postgres for the tests: the embedded one, or the server that MODEL_ASSETS_TEST_SERVER names; one new database per test."""
 
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,16 +15,20 @@ from model_assets.ledger.migrate import migrate
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server() -> Iterator[str]:
     """The URL of a server's maintenance database, `{name}` in place of the database."""
     given = os.environ.get("MODEL_ASSETS_TEST_SERVER")
     if given:
         yield given
         return
-    home = tmp_path_factory.mktemp("server")
-    started = embedded.ensure_running(home)
-    yield started.url("{name}").replace("%7Bname%7D", "{name}")
-    embedded.stop(home)
+    with tempfile.TemporaryDirectory(prefix="model-assets-tests-") as folder:
+        Path(folder).chmod(0o755)  # as root the server runs as another user, who must be able to enter
+        home = Path(folder) / "home"
+        started = embedded.ensure_running(home)
+        try:
+            yield started.url("DATABASE").replace("/DATABASE", "/{name}")
+        finally:
+            embedded.stop(home)
 
 
 @pytest.fixture(scope="session")

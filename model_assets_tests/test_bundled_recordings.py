@@ -5,6 +5,7 @@ import importlib
 import json
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from model_assets.recordings import make
 
-DAY_1, DAY_2, AFTERNOON, DAY_3 = "2026-06-01T0200Z", "2026-06-02T0200Z", "2026-06-02T1400Z", "2026-06-03T0200Z"
+DAY_1, DAY_2, AFTERNOON, DAY_3 = "2026-05-18T0200Z", "2026-05-19T0200Z", "2026-05-19T1400Z", "2026-05-20T0200Z"
 DAYS = (DAY_1, DAY_2, DAY_3)
 FILES = sorted(make.HERE.rglob("*.json.gz"))
 
@@ -118,30 +119,55 @@ def test_its_source_reads_a_recording_whole(path):
 # What happens
 
 
-def test_a_model_appears_on_day_two_and_at_its_maker_on_day_three():
-    assert [bool(openrouter("minimax/minimax-m3", day)) for day in DAYS] == [False, True, True]
-    assert [bool(models_dev("openrouter", "minimax/minimax-m3", day)) for day in DAYS] == [False, True, True]
-    assert [bool(litellm("openrouter/minimax/minimax-m3", day)) for day in DAYS] == [False, True, True]
-    assert [bool(genai_prices("openrouter", "minimax/minimax-m3", day)) for day in DAYS] == [False, True, True]
-    assert [bool(models_dev("minimax", "MiniMax-M3", day)) for day in DAYS] == [False, False, True]
+def test_they_lie_before_the_first_full_payload_that_is_loaded_beside_them():
+    assert max(path.name for path in FILES) < "2026-05-21T1355Z"
+
+
+def test_no_model_is_listed_before_its_release():
+    for instant in (*DAYS, AFTERNOON):
+        for model in recording("openrouter", instant)["data"]:
+            assert datetime.fromtimestamp(int(model["created"]), UTC) <= datetime.fromisoformat(instant)
+    for day in DAYS:
+        for provider in recording("models_dev", day).values():
+            assert {model["release_date"] <= day for model in provider["models"].values()} == {True}
+
+
+def test_a_model_appears_on_day_two():
+    assert [bool(openrouter("inclusionai/ring-2.6-1t", day)) for day in DAYS] == [False, True, True]
+    assert [bool(models_dev("openrouter", "inclusionai/ring-2.6-1t", day)) for day in DAYS] == [False, True, True]
+    assert [bool(litellm("openrouter/inclusionai/ring-2.6-1t", day)) for day in DAYS] == [False, True, True]
+    assert [bool(genai_prices("openrouter", "inclusionai/ring-2.6-1t", day)) for day in DAYS] == [False, True, True]
+
+
+def test_a_model_appears_in_an_afternoon_and_at_its_maker_the_next_day():
+    instants = (DAY_1, DAY_2, AFTERNOON, DAY_3)
+    assert [bool(openrouter("google/gemini-3.5-flash", at)) for at in instants] == [False, False, True, True]
+    assert [bool(models_dev("google", "gemini-3.5-flash", day)) for day in DAYS] == [False, False, True]
+    assert [bool(litellm("gemini/gemini-3.5-flash", day)) for day in DAYS] == [False, False, True]
+    assert [bool(genai_prices("google", "gemini-3.5-flash", day)) for day in DAYS] == [False, False, True]
 
 
 def test_a_model_retires_on_day_three_after_its_deprecation_date():
-    assert [bool(models_dev("google", "gemini-2.0-flash", day)) for day in DAYS] == [True, True, False]
-    assert [bool(openrouter("google/gemini-2.0-flash-001", day)) for day in DAYS] == [True, True, False]
-    assert [bool(litellm("gemini/gemini-2.0-flash", day)) for day in DAYS] == [True, True, False]
-    assert [bool(genai_prices("google", "gemini-2.0-flash", day)) for day in DAYS] == [True, True, False]
-    assert litellm("gemini/gemini-2.0-flash")["deprecation_date"] == "2026-06-01"
+    assert [bool(models_dev("xai", "grok-4", day)) for day in DAYS] == [True, True, False]
+    assert [bool(openrouter("x-ai/grok-4", day)) for day in DAYS] == [True, True, False]
+    assert [bool(litellm("xai/grok-4", day)) for day in DAYS] == [True, True, False]
+    assert [bool(genai_prices("x-ai", "grok-4", day)) for day in DAYS] == [True, True, False]
+    assert litellm("xai/grok-4")["deprecation_date"] == openrouter("x-ai/grok-4")["expiration_date"] == "2026-05-15"
+
+
+def test_a_model_is_to_retire_after_the_three_days():
+    assert litellm("gemini/gemini-2.0-flash", DAY_3)["deprecation_date"] == "2026-06-01"
+    assert openrouter("google/gemini-2.0-flash-001", DAY_3)["expiration_date"] == "2026-06-01"
 
 
 def test_a_price_change_is_seen_by_all_four_sources_in_their_own_units():
     quotes = [
-        [models_dev("openrouter", "deepseek/deepseek-chat", day)["cost"]["input"] for day in DAYS],
-        [genai_prices("openrouter", "deepseek/deepseek-chat", day)["input_mtok"] for day in DAYS],
-        [litellm("openrouter/deepseek/deepseek-chat", day)["input_cost_per_token"] * 1_000_000 for day in DAYS],
-        [Decimal(openrouter("deepseek/deepseek-chat", day)["pricing"]["prompt"]) * 1_000_000 for day in DAYS],
+        [models_dev("openrouter", "deepseek/deepseek-v4-flash", day)["cost"]["input"] for day in DAYS],
+        [genai_prices("openrouter", "deepseek/deepseek-v4-flash", day)["input_mtok"] for day in DAYS],
+        [litellm("openrouter/deepseek/deepseek-v4-flash", day)["input_cost_per_token"] * 1_000_000 for day in DAYS],
+        [Decimal(openrouter("deepseek/deepseek-v4-flash", day)["pricing"]["prompt"]) * 1_000_000 for day in DAYS],
     ]
-    assert quotes == [[Decimal("0.2288"), Decimal("0.2002"), Decimal("0.2002")]] * 4
+    assert quotes == [[Decimal("0.126"), Decimal("0.112"), Decimal("0.112")]] * 4
 
 
 def test_openrouter_changes_within_a_day():

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +32,8 @@ def main(folder: Path = HERE) -> None:
             body = json.dumps(WIRE_SHAPE[source](instant), separators=(",", ":"), ensure_ascii=False).encode()
             if not path.exists() or gzip.decompress(path.read_bytes()) != body:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(packed(body))
-
-
-def packed(body: bytes) -> bytes:
-    """`body` as gzip without a time or a name in its header."""
-    file = BytesIO()
-    with gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=9, mtime=0) as zipped:
-        zipped.write(body)
-    return file.getvalue()
+                with path.open("wb") as file, gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=9, mtime=0) as zipped:
+                    zipped.write(body)  # its header has no name and no time
 
 
 @dataclass
@@ -98,13 +90,9 @@ def quoted(source: str, terms: Wire, suffix: str = "") -> Wire:
             if source == "openrouter":
                 quotes[key] = f"{each.normalize():f}"  # 0.0000025, never 2.5E-6
             else:
-                quotes[key + suffix] = number(each if source == "litellm" else Decimal(terms[meter]))
+                amount = each if source == "litellm" else Decimal(terms[meter])
+                quotes[key + suffix] = int(amount) if amount == amount.to_integral_value() else float(amount)
     return quotes
-
-
-def number(amount: Decimal) -> int | float:
-    """The JSON number whose shortest spelling is `amount`."""
-    return int(amount) if amount == amount.to_integral_value() else float(amount)
 
 
 def halved(terms: Wire) -> Wire:
@@ -254,8 +242,7 @@ def tiered(terms: Wire) -> Wire:
     return prices
 
 
-SHAPES: tuple[Callable[[str], object], ...] = (models_dev, openrouter, litellm, genai_prices)
-WIRE_SHAPE = dict(zip(SOURCES, SHAPES, strict=True))
+WIRE_SHAPE: dict[str, Callable[[str], object]] = dict(zip(SOURCES, (models_dev, openrouter, litellm, genai_prices), strict=True))
 
 if __name__ == "__main__":
     main()

@@ -1,0 +1,49 @@
+-- On what terms a listing can be used now, in one word: paid, free, included (in a subscription), dynamic (depends on the route), unknown.
+-- The base price is the one of the standard service tier, whatever the length of the prompt, the time of day and the region.
+-- Grain: one row per source, provider and listed id.
+select
+    listing.source,
+    listing.provider,
+    listing.listed_id,
+    listing.name,
+    listing.author,
+    coalesce(listing.lifecycle, 'stable') as lifecycle,
+    -- Free has to be proven: input and output are free and nothing else is paid or unclear. Paid needs one price that is paid.
+    case
+        when priced.listed_id is null then 'unknown'
+        when priced.any_dynamic then 'dynamic'
+        when priced.any_base_unknown then 'unknown'
+        when priced.any_paid then 'paid'
+        when priced.any_unknown or priced.base_meters < 2 then 'unknown'
+        when priced.base_free then 'free'
+        else 'included'
+    end as state,
+    priced.input_usd_per_mtok,
+    priced.output_usd_per_mtok
+from {{ ref("catalog.listing") }} as listing
+left join (
+    select
+        price.source,
+        price.provider,
+        price.listed_id,
+        bool_or(price.state = 'dynamic') as any_dynamic,
+        bool_or(price.state = 'paid') as any_paid,
+        bool_or(price.state = 'unknown') as any_unknown,
+        coalesce(bool_or(price.state = 'unknown') filter (where price.is_base), false) as any_base_unknown,
+        coalesce(bool_and(price.state = 'free') filter (where price.is_base), false) as base_free,
+        count(distinct price.meter) filter (where price.is_base) as base_meters,
+        max(price.amount) filter (where price.is_base and price.currency = 'USD' and price.meter = 'input') as input_usd_per_mtok,
+        max(price.amount) filter (where price.is_base and price.currency = 'USD' and price.meter = 'output') as output_usd_per_mtok
+    from (
+        select
+            quoted.*,
+            quoted.meter in ('input', 'output')
+            and quoted.service_tier = 'standard'
+            and quoted.prompt_above_tokens = 0
+            and quoted.time_window is null
+            and quoted.region is null
+            and quoted.detail is null as is_base
+        from {{ ref("catalog.price") }} as quoted
+    ) as price
+    group by price.source, price.provider, price.listed_id
+) as priced on priced.source = listing.source and priced.provider = listing.provider and priced.listed_id = listing.listed_id

@@ -1,0 +1,95 @@
+-- What each price was at an instant, by what was known at another: price_as_of(as_of, known_at), known_at left out for all that is known.
+-- A claim that states dates counts where they cover as_of, if it was believed at known_at: its source still made it, or had made it
+-- to the end of a listing that was gone by then (a dated price retracted while its listing went on is not believed). A claim without dates
+-- counts where it was seen at as_of; an as_of later than known_at is answered by what was held at known_at. Dated beats undated, a later
+-- start an earlier one. The columns of catalog.price, and seen_until (null while the claim still holds).
+-- Grain: one row per source, provider, listed id, meter, condition and currency.
+create function catalog.price_as_of(as_of timestamptz, known_at timestamptz default 'infinity')
+returns table (
+    source text,
+    provider text,
+    listed_id text,
+    meter text,
+    per text,
+    amount numeric,
+    currency text,
+    state text,
+    service_tier text,
+    prompt_above_tokens bigint,
+    time_window text,
+    region text,
+    detail text,
+    effective_from timestamptz,
+    effective_to timestamptz,
+    seen_since timestamptz,
+    seen_until timestamptz
+)
+language sql stable parallel safe
+as $$
+with dated as (
+    select distinct on (
+        claim.source, claim.provider, claim.listed_id, claim.meter, claim.service_tier,
+        claim.prompt_above_tokens, claim.time_window, claim.region, claim.detail, claim.currency
+    ) claim.*
+    from {{ ref("history.price") }} as claim
+    where (claim.effective_from is not null or claim.effective_to is not null)
+        and (claim.effective_from is null or claim.effective_from <= as_of)
+        and (claim.effective_to is null or claim.effective_to > as_of)
+        and (
+            claim.seen @> known_at
+            or (claim.source, claim.provider, claim.listed_id, upper(claim.seen)) in (
+                select listing.source, listing.provider, listing.listed_id, max(upper(listing.seen))
+                from {{ ref("history.listing") }} as listing
+                where lower(listing.seen) <= known_at
+                group by listing.source, listing.provider, listing.listed_id
+                having not bool_or(listing.seen @> known_at)
+            )
+        )
+    order by
+        claim.source, claim.provider, claim.listed_id, claim.meter, claim.service_tier,
+        claim.prompt_above_tokens, claim.time_window, claim.region, claim.detail, claim.currency,
+        claim.effective_from desc nulls last, lower(claim.seen) desc
+),
+believed as (
+    select * from dated
+    union all
+    select claim.*
+    from {{ ref("history.price") }} as claim
+    where claim.effective_from is null
+        and claim.effective_to is null
+        and claim.seen @> least(as_of, known_at)
+        and not exists (
+            select from dated
+            where dated.source = claim.source
+                and dated.provider = claim.provider
+                and dated.listed_id = claim.listed_id
+                and dated.meter = claim.meter
+                and dated.service_tier = claim.service_tier
+                and dated.prompt_above_tokens = claim.prompt_above_tokens
+                and dated.time_window = claim.time_window
+                and dated.region = claim.region
+                and dated.detail = claim.detail
+                and dated.currency = claim.currency
+        )
+)
+select
+    believed.source,
+    believed.provider,
+    believed.listed_id,
+    believed.meter,
+    meter.per,
+    believed.amount,
+    believed.currency,
+    believed.state,
+    believed.service_tier,
+    believed.prompt_above_tokens,
+    nullif(believed.time_window, ''),
+    nullif(believed.region, ''),
+    nullif(believed.detail, ''),
+    believed.effective_from,
+    believed.effective_to,
+    lower(believed.seen),
+    upper(believed.seen)
+from believed
+left join {{ ref("catalog.meter") }} as meter on meter.meter = believed.meter
+$$

@@ -1,0 +1,45 @@
+"""The one page that composes everything. Loading it opens no connection and starts nothing."""
+
+import warnings
+
+import dagster as dg
+
+from model_assets import automation
+from model_assets.resources import Feeds, Postgres
+from model_assets.settings import read_settings
+from model_assets.source_assets import source_assets
+from model_assets.sources import SOURCES
+from model_assets.sql_assets import sql_asset_checks, sql_assets
+from model_assets.sql_models import load_models
+
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
+
+SETTINGS = read_settings()
+MODELS = load_models()
+HISTORY = [["history", name] for name in SOURCES]
+RAW = [["raw", name] for name in SOURCES]
+#: what the SQL models read -> the assets that write it
+WRITTEN_BY = {
+    "history.listing": HISTORY,
+    "history.price": HISTORY,
+    "ops.observation": HISTORY,
+    "ops.quarantine": HISTORY,
+    "ops.sync_run": HISTORY,
+    "ops.source": HISTORY,
+    "raw.payload": RAW,
+    "access.policy": [["access", "policy"]],
+}
+
+defs = dg.Definitions(
+    assets=[
+        *(asset for source in SOURCES.values() for asset in source_assets(source)),
+        automation.policy,
+        *sql_assets(MODELS, WRITTEN_BY),
+    ],
+    asset_checks=[*(automation.freshness_check(source) for source in SOURCES.values()), *sql_asset_checks(MODELS)],
+    jobs=[automation.sync, automation.check_freshness],
+    schedules=automation.schedules(SETTINGS),
+    sensors=automation.sensors(SETTINGS),
+    resources={"postgres": Postgres(), "feeds": Feeds()},
+    executor=dg.in_process_executor,  # a process per step costs seconds of CPU; runs are the unit of parallel work here
+)

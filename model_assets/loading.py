@@ -1,0 +1,176 @@
+"""Loading from the command line: live sources side by side, folders of recordings, a refused payload that a person accepts."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+
+from sqlalchemy import text
+
+from model_assets import pipeline
+from model_assets.attempts import Attempt, attempt
+from model_assets.database import connect
+from model_assets.errors import ModelAssetsError
+from model_assets.fetching.http import Policy
+from model_assets.ledger.describe import Change, describe
+from model_assets.ledger.observations import Observation, instant_text
+from model_assets.pipeline import Audit
+from model_assets.recording_files import Recording
+from model_assets.sources import SOURCES
+from model_assets.sources.base import Source
+from model_assets.sql_models import load_models, refresh
+
+
+@dataclass
+class Report:
+    """What loading did for one source. `listings` and `prices` are those of its newest observation loaded."""
+
+    source: str
+    observations: int = 0
+    listings: int = 0
+    prices: int = 0
+    price_values: int = 0
+    added: int = 0
+    changed: int = 0
+    closed: int = 0
+    quarantined: int = 0
+    seconds: float = 0.0
+    unmapped: Counter[str] = field(default_factory=Counter)
+    errors: list[str] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+
+    @property
+    def share_mapped(self) -> float | None:
+        """How many of the price values read became price rows, 0 to 1; null where nothing new was read."""
+        return 1 - self.unmapped.total() / self.price_values if self.price_values else None
+
+    def add(self, audited: Audit) -> None:
+        """Count one observation."""
+        self.observations += 1
+        self.price_values += audited.parsed.price_values
+        self.unmapped.update(audited.parsed.unmapped)
+        if audited.staged:
+            self.listings, self.prices = audited.staged.listings, audited.staged.prices
+            self.added += audited.staged.added
+            self.changed += audited.staged.changed
+            self.closed += audited.staged.closed
+            self.quarantined += audited.staged.rejected
+
+    def as_dict(self) -> dict[str, object]:
+        """The report as plain values, for JSON."""
+        shown = {key: value for key, value in vars(self).items() if key not in ("unmapped", "changes", "seconds")}
+        return shown | {
+            "share_mapped": self.share_mapped, "unmapped": dict(self.unmapped), "seconds": round(self.seconds, 2),
+            "changes": [change.as_dict() for change in self.changes],
+        }  # fmt: skip
+
+
+Progress = Callable[[str], None]
+
+
+def sync(url: str, sources: Sequence[Source], policy: Policy, progress: Progress, *, dry_run: bool = False) -> list[Report]:
+    """Read the sources now, side by side; one that fails does not stop the others. A dry run writes nothing and brings the change sets."""
+
+    def one(source: Source) -> Report:
+        report = Report(source.name)
+        started = time.monotonic()
+        try:
+            if dry_run:
+                _dry(url, source, policy, report)
+            else:
+                with attempt(url, source.name, pipeline.today(), "model-assets sync") as running:
+                    report.add(pipeline.load(url, source, pipeline.record_live(url, source, policy), running))
+        except ModelAssetsError as error:
+            report.errors.append(str(error))
+        report.seconds = time.monotonic() - started
+        progress(source.name)
+        return report
+
+    with ThreadPoolExecutor(max_workers=max(1, len(sources))) as pool:
+        return list(pool.map(one, sources))
+
+
+def _dry(url: str, source: Source, policy: Policy, report: Report) -> None:
+    observation, body = pipeline.look(source, policy)
+    audited = pipeline.audit(url, source, observation, keep=False, body=body)
+    report.observations = 1
+    report.price_values, report.unmapped = audited.parsed.price_values, audited.parsed.unmapped
+    if audited.changes:
+        changes = audited.changes
+        report.listings, report.prices = changes.listings, changes.prices
+        report.added, report.changed, report.closed, report.quarantined = changes.added, changes.changed, changes.closed, len(changes.rejects)
+        with connect(url) as connection:
+            report.changes = describe(connection, changes)
+    if audited.outcome == "refused":
+        report.errors.append(f"{observation.label} would be refused: {'; '.join(audited.reasons)}")
+
+
+def import_recordings(url: str, recordings: Iterable[Recording], progress: Progress) -> list[Report]:
+    """Load recordings in the order given, an attempt for each run of the same source and day. What cannot be loaded is named in the reports."""
+    reports: dict[str, Report] = {}
+    for (name, day), group in groupby(recordings, key=lambda one: (one.source, one.observed_at.date())):
+        report = reports.setdefault(name, Report(name))
+        started = time.monotonic()
+        files = list(group)
+        try:
+            with attempt(url, name, day, "model-assets import") as running:
+                _import_day(url, SOURCES[name], files, running, report, progress)
+        except ModelAssetsError as error:
+            report.errors.append(str(error))
+        report.seconds += time.monotonic() - started
+    return list(reports.values())
+
+
+def _import_day(url: str, source: Source, files: Sequence[Recording], running: Attempt, report: Report, progress: Progress) -> None:
+    """Load one day's recordings, each on its own: a refused one does not keep the next from being loaded. Raises the last error at the end."""
+    failed: ModelAssetsError | None = None
+    for recording in files:
+        try:
+            with connect(url) as connection:
+                observation = pipeline.record_recording(connection, source, recording)
+            report.add(pipeline.load(url, source, observation, running))
+        except ModelAssetsError as error:
+            if failed is not None:
+                report.errors.append(str(failed))
+            failed = error
+        except ValueError as error:  # an instant ahead of the clock
+            failed = ModelAssetsError(f"{recording.path} was not loaded: {error}")
+        progress(str(recording.path.name))
+    if failed is not None:
+        raise failed
+
+
+def accept(url: str, source: Source, at: datetime, by: str) -> Report:
+    """Merge a payload that the gate refused, on a person's word. Raises ModelAssetsError where no refused payload of that instant is kept."""
+    with connect(url) as connection:
+        digest = connection.execute(
+            text(
+                "select sha256 from ops.observation join raw.payload using (source, observed_at, sha256)"
+                " where source = :source and observed_at = :at and verdict = 'refused' order by recorded_at desc limit 1"
+            ),
+            {"source": source.name, "at": at},
+        ).scalar()
+        waiting = connection.execute(
+            text("select observed_at from ops.observation where source = :source and verdict = 'refused' order by observed_at desc limit 5"),
+            {"source": source.name},
+        ).scalars().all()
+    if digest is None:
+        others = ", ".join(instant_text(one) for one in waiting) or "none"
+        raise ModelAssetsError(f"{source.name} has no refused payload at {instant_text(at)}. Refused ones: {others}.")
+    report = Report(source.name)
+    started = time.monotonic()
+    with attempt(url, source.name, at.date(), f"model-assets accept ({by})") as running:
+        report.add(pipeline.load(url, source, Observation(source.name, at, digest), running, decided_by=by))
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def refresh_tables(url: str) -> None:
+    """Bring the SQL models that are tables up to what the ledger says now. Views need nothing."""
+    for model in load_models().values():
+        if model.kind == "table":
+            with connect(url) as connection:
+                refresh(connection, model)

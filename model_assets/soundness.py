@@ -1,0 +1,47 @@
+"""What must hold of the database whatever happened to it. `verify-db` asks it, and so do the tests after every fault."""
+
+from sqlalchemy import Connection, text
+
+CLAIMS: dict[str, str] = {
+    "no two claims of one key overlap": """
+        select format('%s %s/%s', a.source, a.provider, a.listed_id) from history.{relation} a
+        join history.{relation} b on a.key_id = b.key_id and a.seen && b.seen and a.ctid < b.ctid limit 5""",
+    "every claim starts with an accepted observation": """
+        select format('%s %s/%s at %s', h.source, h.provider, h.listed_id, lower(h.seen)) from history.{relation} h
+        left join ops.observation o on o.source = h.source and o.observed_at = lower(h.seen) and o.verdict = 'accepted'
+        where o.source is null limit 5""",
+    "every claim that ended ended with an accepted observation": """
+        select format('%s %s/%s at %s', h.source, h.provider, h.listed_id, upper(h.seen)) from history.{relation} h
+        left join ops.observation o on o.source = h.source and o.observed_at = upper(h.seen) and o.verdict = 'accepted'
+        where upper(h.seen) is not null and o.source is null limit 5""",
+    "neighbouring claims of one key say different things": """
+        select format('%s %s/%s at %s', a.source, a.provider, a.listed_id, upper(a.seen)) from history.{relation} a
+        join history.{relation} b on a.key_id = b.key_id and upper(a.seen) = lower(b.seen) and a.digest = b.digest limit 5""",
+}
+BOOKS: dict[str, str] = {
+    "every price is null, zero where free, and above zero and finite where paid": """
+        select format('%s %s/%s %s', source, provider, listed_id, amount) from history.price
+        where not (case state when 'paid' then amount > 0 and amount < 'Infinity' when 'free' then amount = 0 else amount is null end)
+           or (state in ('paid', 'free') and amount is null) limit 5""",
+    "every accepted observation has its payload": """
+        select format('%s %s', source, observed_at) from ops.observation o left join raw.body b using (sha256) where b.sha256 is null limit 5""",
+    "at most one sync runs per source and day": """
+        select format('%s %s', source, day) from ops.sync_run where status = 'running' group by source, day having count(*) > 1 limit 5""",
+    "no session is idle in a transaction for over a minute": """
+        select format('process %s (%s)', pid, application_name) from pg_stat_activity
+        where datname = current_database() and state like 'idle in transaction%' and state_change < now() - interval '1 minute' limit 5""",
+}
+
+
+def unsound(connection: Connection) -> dict[str, list[str]]:
+    """claim -> what breaks it (at most five examples); the list is empty where the claim holds."""
+    found = {}
+    for claim, query in CLAIMS.items():
+        found[claim] = [
+            f"history.{relation}: {example}"
+            for relation in ("listing", "price")
+            for example in connection.execute(text(query.format(relation=relation))).scalars()
+        ]
+    for claim, query in BOOKS.items():
+        found[claim] = list(connection.execute(text(query)).scalars())
+    return found

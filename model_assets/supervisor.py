@@ -1,0 +1,396 @@
+"""Everything Dagster needs, kept running by one process: the code server, the web server, the daemon, and services that others add.
+
+A child that dies is started again; if it keeps dying, all are ended. SIGINT, SIGTERM or a closed terminal ends all, each with its whole
+process group, and never Postgres. If this process is killed outright, Linux kills the children too; only runs that were under way go on to
+their end (elsewhere than on Linux the children go on as well).
+"""
+
+import contextlib
+import ctypes
+import datetime as dt
+import fcntl
+import http.client
+import ipaddress
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from model_assets import dagster_home
+from model_assets.errors import ModelAssetsError, SettingsError
+from model_assets.settings import Settings
+
+PATIENCE = 180.0  # seconds that a service has for its first answer
+GRACE = 10.0  # seconds between SIGTERM and SIGKILL; left alone, the code server can take more than a minute
+DEATHS, WITHIN = 5, 120.0  # this many deaths within these seconds are too many
+LONGEST_WAIT = 30.0
+LOG_LIMIT = 10_000_000  # bytes; a larger log is put aside when its service starts
+PR_SET_PDEATHSIG = 1
+HEALTH = """{
+  workspaceOrError { ... on Workspace { locationEntries { locationOrLoadError { __typename } } } }
+  instance { daemonHealth { allDaemonStatuses { required lastHeartbeatTime } } }
+}"""
+
+
+class CannotRun(ModelAssetsError):
+    """Something cannot be started, or keeps dying."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """A process to keep alive. `ready` says whether it answers (None: it only has to live); `address` is printed when it does."""
+
+    name: str
+    command: Sequence[str]
+    ready: Callable[[], bool] | None = None
+    address: str = ""
+
+
+def run(
+    settings: Settings,
+    url: str,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 3000,
+    module: str = "model_assets",
+    services: Sequence[Service] = (),
+) -> int:
+    """Run Dagster on the definitions of `module`, and `services` beside it, until a signal ends all (0) or something cannot run (1).
+
+    `url` is the ledger's database. Whoever can reach the web server can start runs, so it is read-only unless `host` is this machine's own.
+    """
+    try:
+        with _only_one(settings.model_assets_home):
+            check_port(host, port)
+            environment = dagster_home.prepare(settings, url)
+            dagster_home.create_tables(environment)
+            code_server, *clients = dagster_services(settings.model_assets_home, host, port, module)
+            keep_alive([[code_server], [*clients, *services]], environment, settings.model_assets_home / "logs")
+    except CannotRun as error:
+        print(error, file=sys.stderr, flush=True)
+        return error.exit_code
+    return 0
+
+
+def check_port(host: str, port: int) -> None:
+    """Raises CannotRun, with what to do, if nobody can listen there."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the web server does: closed connections do not count
+            probe.bind(address)
+            probe.listen()
+    except (OSError, OverflowError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise CannotRun(f"The web page cannot have port {port} of {host} ({said}). Nothing was started. Choose another with --port.") from None
+
+
+def dagster_services(home: Path, host: str, port: int, module: str) -> list[Service]:
+    """The code server, and its two clients: the web server and the daemon."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        code_port = int(probe.getsockname()[1])
+    workspace = home / "workspace.yaml"
+    where = {"host": "127.0.0.1", "port": code_port, "location_name": module}
+    workspace.write_text(yaml.safe_dump({"load_from": [{"grpc_server": where}]}), encoding="utf-8")
+    asked = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    address = f"http://{f'[{asked}]' if ':' in asked else asked}:{port}"
+    read_only = [] if _is_loopback(host) else ["--read-only"]
+    began = time.time()
+
+    def python(*words: str) -> list[str]:
+        return [sys.executable, "-m", *words]
+
+    served = ["--host", "127.0.0.1", "--port", str(code_port), "--location-name", module, "--use-python-environment-entry-point"]
+    return [
+        Service("code-server", python("dagster", "api", "grpc", "--module-name", module, *served), lambda: _listens(code_port)),
+        Service(
+            "web",
+            python("dagster_webserver", "-h", host, "-p", str(port), "-w", str(workspace), *read_only),
+            lambda: _web_answers(asked, port),
+            address + (" (read-only, because other machines can reach it)" if read_only else ""),
+        ),
+        Service("daemon", python("dagster._daemon", "run", "-w", str(workspace)), lambda: _daemon_beats(asked, port, began)),
+    ]
+
+
+def keep_alive(stages: Sequence[Sequence[Service]], environment: Mapping[str, str], logs: Path) -> None:
+    """Start each stage when the one before answers, then keep all alive until a signal. No process of theirs is left, however it ends.
+
+    `environment` is added to this process's. Raises CannotRun, with the end of the log, for a service that never answers or keeps dying.
+    """
+    with _signals() as asked:
+        crew = _Crew(environment, logs, asked)
+        try:
+            for stage in stages:
+                crew.start(stage)
+            if not asked:
+                print(f"All runs. Logs: {logs}. Ctrl-C ends it; Postgres goes on.", flush=True)
+            while not asked:
+                crew.look_after()
+                time.sleep(0.2)
+        finally:
+            crew.end()
+
+
+class _Crew:
+    """The children. `asked` holds the signals that arrived: any means to end, another one meanwhile to end at once."""
+
+    def __init__(self, environment: Mapping[str, str], logs: Path, asked: list[int]) -> None:
+        self.environment = {**os.environ, **environment}
+        self.logs = logs
+        self.asked = asked
+        self.children: list[_Child] = []
+
+    def start(self, services: Sequence[Service]) -> None:
+        """Start these, and wait until all of them answer or a signal arrives."""
+        new = [_Child(service, self.logs / f"{service.name}.log") for service in services]
+        for child in new:
+            self.children.append(child)
+            child.start(self.environment)
+        deadline = time.monotonic() + PATIENCE
+        while not self.asked and (silent := [child for child in new if not child.answers()]):
+            self.look_after()
+            if time.monotonic() > deadline:
+                raise CannotRun(f"{silent[0].service.name} does not answer, {PATIENCE:.0f} s after its start. {silent[0].log_end()}")
+            time.sleep(0.1)
+
+    def look_after(self) -> None:
+        """Notice who died, and start again whose time has come."""
+        for child in self.children:
+            child.notice_death()
+            if child.due is not None and time.monotonic() >= child.due:
+                child.start(self.environment)
+
+    def end(self) -> None:
+        """SIGTERM for all, and after GRACE or at another signal SIGKILL for those who are left."""
+        before = len(self.asked)
+        deadline = time.monotonic() + GRACE
+        self._send(signal.SIGTERM)
+        while self._groups() and time.monotonic() < deadline and len(self.asked) == before:
+            time.sleep(0.05)
+        self._send(signal.SIGKILL)
+        deadline = time.monotonic() + 5  # what SIGKILL does not end waits for a disk, or for a father who does not bury it
+        while self._groups() and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    def _send(self, number: signal.Signals) -> None:
+        for group in self._groups():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(group, number)
+
+    def _groups(self) -> list[int]:
+        return [group for child in self.children for group in child.living_groups()]
+
+
+class _Child:
+    """One service: its process now, and the groups of earlier ones in which something still runs (a run outlives its code server)."""
+
+    def __init__(self, service: Service, log: Path) -> None:
+        self.service = service
+        self.log = log
+        self.process: subprocess.Popen[bytes] | None = None
+        self.groups: list[int] = []
+        self.answered = False
+        self.began = 0.0
+        self.due: float | None = None
+        self.deaths: deque[float] = deque(maxlen=DEATHS)
+        self.quick_deaths = 0
+
+    def start(self, environment: Mapping[str, str]) -> None:
+        """Start the process in a session of its own, so that a Ctrl-C of the terminal reaches us alone."""
+        self.due, self.answered, self.began = None, False, time.monotonic()
+        command = list(self.service.command)
+        try:
+            with _log(self.log) as log:
+                log.write(f"--- {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%SZ} {' '.join(command)}\n".encode())
+                log.flush()
+                self.process = subprocess.Popen(  # noqa: S603
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env=environment,
+                    start_new_session=True,
+                    preexec_fn=_die_with(os.getpid()),
+                )
+        except (OSError, subprocess.SubprocessError) as error:
+            raise CannotRun(f"{self.service.name} cannot be started: {error}. The command was: {' '.join(command)}") from None
+        self.groups.append(self.process.pid)
+
+    def answers(self) -> bool:
+        """Whether it lives and has answered since its start."""
+        if self.due is not None or self.process is None or self.process.poll() is not None:
+            return False
+        if not self.answered and (self.service.ready is None or self.service.ready()):
+            self.answered = True
+            if self.service.address:
+                print(f"{self.service.name}: {self.service.address}", flush=True)
+        return self.answered
+
+    def notice_death(self) -> None:
+        """Set the time of the next start if it died. Raises CannotRun if it did so too often."""
+        if self.due is not None or self.process is None or self.process.poll() is None:
+            return
+        now = time.monotonic()
+        self.deaths.append(now)
+        if len(self.deaths) == DEATHS and now - self.deaths[0] <= WITHIN:
+            raise CannotRun(f"{self.service.name} died {DEATHS} times within {WITHIN:.0f} s, last {_how(self.process.returncode)}. {self.log_end()}")
+        self.quick_deaths = self.quick_deaths + 1 if now - self.began < WITHIN else 1
+        wait = min(2.0 ** (self.quick_deaths - 1), LONGEST_WAIT)
+        self.due = now + wait
+        last = (_last_lines(self.log, 1) or ["nothing"])[0]
+        print(f"{self.service.name} died {_how(self.process.returncode)} and is started again in {wait:.0f} s. Its log ends: {last}", flush=True)
+
+    def living_groups(self) -> list[int]:
+        """The process groups in which something runs. Ended ones are forgotten, because their numbers are given to others."""
+        current = self.process.pid if self.process is not None and self.process.poll() is None else None
+        self.groups = [group for group in self.groups if group == current or _lives(group)]
+        return self.groups
+
+    def log_end(self) -> str:
+        """What to do, and the end of the log."""
+        lines = "\n".join(f"  {line}" for line in _last_lines(self.log, 20))
+        return f"Mend what its log says, and start again. The end of {self.log}:\n{lines}"
+
+
+@contextlib.contextmanager
+def _only_one(home: Path) -> Iterator[None]:
+    """One supervisor per home: two daemons would disagree. The lock ends with its holder."""
+    try:
+        (home / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(home / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise SettingsError(f"{home} cannot hold logs: {error}. Let MODEL_ASSETS_HOME be a folder of this user's.") from error
+    with open(handle, "r+", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            who = lock.read().strip() or "unknown"
+            raise CannotRun(f"All of it runs already on {home} (process {who}). End that one, or set another MODEL_ASSETS_HOME.") from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[list[int]]:
+    """The list to which every SIGINT, SIGTERM and SIGHUP is added. One that is ignored (`nohup`) stays so."""
+    asked: list[int] = []
+    numbers = [number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, lambda number, _: asked.append(number)) for number in numbers}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _log(path: Path) -> Iterator[Any]:
+    """The log, to append to; one that has grown too large is put aside first."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.exists() and path.stat().st_size > LOG_LIMIT:
+        os.replace(path, path.with_name(f"{path.name}.1"))
+    with path.open("ab") as log:
+        yield log
+
+
+def _last_lines(path: Path, count: int) -> list[str]:
+    """The last lines with something in them."""
+    if not path.exists():
+        return []
+    with path.open("rb") as log:
+        log.seek(max(0, path.stat().st_size - 8192))
+        lines = log.read().decode(errors="replace").splitlines()
+    return [line.rstrip() for line in lines if line.strip()][-count:]
+
+
+def _die_with(parent: int) -> Callable[[], None] | None:
+    """What a child does before it becomes its program: ask Linux to be killed when its parent is. SIGKILL, since SIGTERM may be ignored."""
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None)  # loaded here, because the child may do little between fork and exec
+
+    def ask() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)  # the parent was killed before the child asked
+
+    return ask
+
+
+def _lives(group: int) -> bool:
+    """Whether a group has a process. As a container's first process we inherit orphans, and have to bury them to get rid of them."""
+    try:
+        while os.waitpid(-group, os.WNOHANG) != (0, 0):
+            pass
+    except ChildProcessError:
+        pass
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _how(code: int) -> str:
+    return f"with exit code {code}" if code >= 0 else f"by signal {-code} ({signal.strsignal(-code)})"
+
+
+def _is_loopback(host: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
+
+
+def _listens(port: int) -> bool:
+    """Whether the code server lets us in: it opens its port when it has loaded its definitions."""
+    with contextlib.suppress(OSError):
+        socket.create_connection(("127.0.0.1", port), timeout=2).close()
+        return True
+    return False
+
+
+def _web_answers(host: str, port: int) -> bool:
+    """Whether the web server answers and has loaded the definitions."""
+    if _ask(host, port, "GET", "/server_info") is None or (health := _health(host, port)) is None:
+        return False
+    entries = health["workspaceOrError"].get("locationEntries") or []
+    return bool(entries) and all(((entry["locationOrLoadError"] or {}).get("__typename")) == "RepositoryLocation" for entry in entries)
+
+
+def _daemon_beats(host: str, port: int, since: float) -> bool:
+    """Whether each of the daemon's required parts has had a heartbeat since then, as the web server sees it."""
+    if (health := _health(host, port)) is None:
+        return False
+    required = [status for status in health["instance"]["daemonHealth"]["allDaemonStatuses"] if status["required"]]
+    return bool(required) and all((status["lastHeartbeatTime"] or 0) >= since for status in required)
+
+
+def _health(host: str, port: int) -> Any:
+    answer = _ask(host, port, "POST", "/graphql", json.dumps({"query": HEALTH}))
+    return (answer or {}).get("data")
+
+
+def _ask(host: str, port: int, method: str, path: str, body: str | None = None) -> Any:
+    """The JSON of a good answer, or None. By no proxy, whatever the environment says."""
+    connection = http.client.HTTPConnection(host, port, timeout=5)
+    with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException, ValueError):
+        connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
+        answer = connection.getresponse()
+        return json.loads(answer.read()) if answer.status == 200 else None
+    return None
