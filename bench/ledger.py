@@ -99,7 +99,11 @@ def raw_copy(url: str, found: Parsed, postmaster: int) -> float:
 def empty(url: str) -> None:
     """Start from an empty ledger."""
     with connect(url) as connection:
-        connection.execute(text("truncate history.listing, history.price, ops.source, ops.observation, ops.quarantine, raw.payload, raw.body, staged.change_set cascade"))
+        connection.execute(
+            text(
+                "truncate history.listing, history.price, ops.source, ops.observation, ops.quarantine, raw.payload, raw.body, staged.change_set cascade"
+            )
+        )
 
 
 def load(url: str, at: datetime, found: Parsed) -> None:
@@ -125,7 +129,8 @@ def ledger_bytes(url: str) -> int:
     """The size of the ledger's rows with their indexes, in bytes of live rows."""
     with connect(url) as connection:
         return sum(
-            connection.execute(text(f"select sum(pg_column_size(t.*)) from history.{name} t")).scalar() or 0 for name in ("listing", "price")
+            connection.execute(text(f"select sum(pg_column_size(t.*)) from history.{name} t")).scalar() or 0
+            for name in ("listing", "price")
         )
 
 

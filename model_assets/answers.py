@@ -34,7 +34,9 @@ def read_instant(given: str) -> datetime:
             return datetime.combine(datetime.fromisoformat(wanted).date(), time(), UTC) + timedelta(days=1) - timedelta(microseconds=1)
         at = datetime.fromisoformat(wanted)
     except ValueError:
-        raise ModelAssetsError(f"{given!r} is no instant. Use 2026-01-16T00:10Z, a day such as 2026-01-16 (which stands for its end), or now.") from None
+        raise ModelAssetsError(
+            f"{given!r} is no instant. Use 2026-01-16T00:10Z, a day such as 2026-01-16 (which stands for its end), or now."
+        ) from None
     return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 
@@ -63,7 +65,8 @@ def prices(
 
 def _nothing_priced(connection: Connection, model: str, at: datetime) -> str:
     held = connection.execute(
-        text("select min(lower(seen)), max(upper(seen)), bool_or(upper_inf(seen)) from history.listing where listed_id = :model"), {"model": model}
+        text("select min(lower(seen)), max(upper(seen)), bool_or(upper_inf(seen)) from history.listing where listed_id = :model"),
+        {"model": model},
     ).one()
     if held[0] is not None:
         until = "now" if held[2] else f"{held[1]:%Y-%m-%dT%H:%MZ}"

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from model_assets.database import connect, engine
-from model_assets.errors import BadPayload, BadRecording, FetchFailed, Fenced, NothingRecorded, PayloadRefused, SourceBusy
+from model_assets.errors import BadPayload, BadRecording, Fenced, FetchFailed, NothingRecorded, PayloadRefused, SourceBusy
 
 _LOCK_CLASS = "hashtext('model_assets.sync_run')"
 
@@ -87,7 +87,10 @@ def _error_columns(error: BaseException | None) -> dict[str, str | None]:
         return {"error_class": None, "message": None, "what_to_do": None}
     kind = f"{type(error).__name__}:{error.kind}" if isinstance(error, FetchFailed) else type(error).__name__
     message = " ".join(str(error.orig if isinstance(error, SQLAlchemyError) and hasattr(error, "orig") else error).split())[:2000]
-    remedy = next((said for known, said in WHAT_TO_DO.items() if isinstance(error, known)), "Run the source again; if it fails again, report the message.")
+    remedy = next(
+        (said for known, said in WHAT_TO_DO.items() if isinstance(error, known)),
+        "Run the source again; if it fails again, report the message.",
+    )
     return {"error_class": kind, "message": message, "what_to_do": remedy}
 
 
@@ -116,7 +119,9 @@ def begin(url: str, source: str, day: date, started_by: str, dagster_run_id: str
 
 def _take_over(connection: Connection, holder: Connection, source: str, day: date) -> None:
     running = connection.execute(
-        text("select run_id, started_by, started_at from ops.sync_run where source = :source and day = :day and status = 'running' for update"),
+        text(
+            "select run_id, started_by, started_at from ops.sync_run where source = :source and day = :day and status = 'running' for update"
+        ),
         {"source": source, "day": day},
     ).one_or_none()
     if running is None:
@@ -149,7 +154,9 @@ def abandon_dead(url: str) -> list[int]:
     probe = engine(url).connect().execution_options(isolation_level="AUTOCOMMIT")
     try:
         with connect(url) as connection:
-            running = connection.execute(text("select run_id from ops.sync_run where status = 'running' for update skip locked")).scalars().all()
+            running = (
+                connection.execute(text("select run_id from ops.sync_run where status = 'running' for update skip locked")).scalars().all()
+            )
             return [run_id for run_id in running if abandon_if_dead(connection, probe, run_id)]
     finally:
         probe.close()

@@ -126,7 +126,8 @@ def freshness_check(source: Source) -> dg.AssetChecksDefinition:
     def source_is_fresh(postgres: Postgres) -> dg.AssetCheckResult:
         with postgres.begin() as connection:
             last, now = connection.execute(
-                text("select max(observed_at), now() from ops.observation where source = :source and verdict = 'accepted'"), {"source": source.name}
+                text("select max(observed_at), now() from ops.observation where source = :source and verdict = 'accepted'"),
+                {"source": source.name},
             ).one()
         return judge_freshness(source, last, now)
 
@@ -137,12 +138,17 @@ def judge_freshness(source: Source, last: datetime | None, now: datetime) -> dg.
     """A warning where the last accepted observation is older than the source may be."""
     warn = dg.AssetCheckSeverity.WARN
     if last is None:
-        return dg.AssetCheckResult(passed=False, severity=warn, description=f"{source.name} was never observed. Run `model-assets sync {source.name}`.")
+        return dg.AssetCheckResult(
+            passed=False, severity=warn, description=f"{source.name} was never observed. Run `model-assets sync {source.name}`."
+        )
     hours = (now - last).total_seconds() / 3600
     late = hours > source.freshness_hours
     said = f"{source.name} was last observed {hours:.1f} hours ago; {source.freshness_hours} are allowed. Look at its last run in ops.sync_run."
     return dg.AssetCheckResult(
-        passed=not late, severity=warn, description=said if late else None, metadata={"age_hours": round(hours, 2), "last_observed_at": last.isoformat()}
+        passed=not late,
+        severity=warn,
+        description=said if late else None,
+        metadata={"age_hours": round(hours, 2), "last_observed_at": last.isoformat()},
     )
 
 
@@ -155,5 +161,3 @@ def policy(postgres: Postgres) -> dg.MaterializeResult:
     with postgres.begin() as connection:
         changed = store_policy(connection, rules)
     return dg.MaterializeResult(metadata={"dagster/row_count": len(rules), "changed": bool(changed)})
-
-

@@ -136,17 +136,34 @@ def finish(reports: Sequence[Report], json_wanted: bool, title: str, problems: S
     elif reports:
         rows = [
             report.as_dict()
-            | {"share_mapped": "" if report.share_mapped is None else f"{report.share_mapped:.2%}", "outcome": "failed" if report.errors else "ok"}
+            | {
+                "share_mapped": "" if report.share_mapped is None else f"{report.share_mapped:.2%}",
+                "outcome": "failed" if report.errors else "ok",
+            }
             for report in reports
         ]
         print_rows(
             rows,
-            ("source", "outcome", "observations", "listings", "prices", "added", "changed", "closed", "quarantined", "share_mapped", "seconds"),
+            (
+                "source",
+                "outcome",
+                "observations",
+                "listings",
+                "prices",
+                "added",
+                "changed",
+                "closed",
+                "quarantined",
+                "share_mapped",
+                "seconds",
+            ),
             title,
         )
         for report in reports:
             if report.unmapped:
-                click.echo(f"{report.source}: price keys without a rule: {', '.join(f'{key} ({count})' for key, count in report.unmapped.most_common(10))}")
+                click.echo(
+                    f"{report.source}: price keys without a rule: {', '.join(f'{key} ({count})' for key, count in report.unmapped.most_common(10))}"
+                )
     errors = [error for report in reports for error in report.errors] + list(problems)
     for error in errors:
         click.echo(f"model-assets: {error}", err=True)
@@ -182,7 +199,9 @@ def sync(sources: tuple[str, ...], dry_run: bool, json_wanted: bool) -> None:
         for report in reports:
             if report.changes:
                 rows = [change.as_dict() for change in report.changes]
-                print_rows(rows, ("change", "relation", "provider", "listed_id", "what", "before", "after"), f"{report.source}: what would change")
+                print_rows(
+                    rows, ("change", "relation", "provider", "listed_id", "what", "before", "after"), f"{report.source}: what would change"
+                )
     if not dry_run:
         loading.refresh_tables(url)
     finish(reports, json_wanted, "what would be synced" if dry_run else "synced")
@@ -237,7 +256,9 @@ def quarantine(source: str | None, limit: int, json_wanted: bool) -> None:
     """Rows that broke the contract: source, instant, reason and the text they had."""
     with connect(ledger(read_settings())) as connection:
         rows = answers.quarantined(connection, source, limit)
-    print_json(rows) if json_wanted else print_rows(rows, ("source", "observed_at", "relation", "provider", "listed_id", "reason", "original"))
+    print_json(rows) if json_wanted else print_rows(
+        rows, ("source", "observed_at", "relation", "provider", "listed_id", "reason", "original")
+    )
 
 
 @cli.command()
@@ -256,8 +277,16 @@ def status(json_wanted: bool) -> None:
         return
     for row in health:
         row["age"] = None if row["age"] is None else f"{row['age'] / 3600:.1f} h"
-    print_rows(health, ("source", "last_observed_at", "age", "listings", "prices", "quarantined", "refused_since", "last_status", "last_error"), "sources")
-    print_rows(runs, ("run_id", "source", "day", "started_by", "status", "started_at", "observations", "added", "changed", "closed", "message"), "last attempts")
+    print_rows(
+        health,
+        ("source", "last_observed_at", "age", "listings", "prices", "quarantined", "refused_since", "last_status", "last_error"),
+        "sources",
+    )
+    print_rows(
+        runs,
+        ("run_id", "source", "day", "started_by", "status", "started_at", "observations", "added", "changed", "closed", "message"),
+        "last attempts",
+    )
 
 
 def _existing(settings: Settings) -> str:
@@ -289,7 +318,9 @@ def verify_db(json_wanted: bool) -> None:
         for claim, broken in found.items():
             click.echo(f"{'ok    ' if not broken else 'BROKEN'} {claim}{': ' + '; '.join(broken) if broken else ''}")
     if any(found.values()):
-        raise ModelAssetsError("the ledger is not sound: see the claims above. Restore a backup, or load the source's recordings into an empty database.")
+        raise ModelAssetsError(
+            "the ledger is not sound: see the claims above. Restore a backup, or load the source's recordings into an empty database."
+        )
 
 
 def _without_password(url: str) -> str:
@@ -338,7 +369,9 @@ def down() -> None:
 @click.option("--provider", help="Only this provider.")
 @click.option("--source", type=source_names, help="Only what this source says.")
 @as_json
-def price(model: str, as_of: datetime | None, known_at: datetime | None, provider: str | None, source: str | None, json_wanted: bool) -> None:
+def price(
+    model: str, as_of: datetime | None, known_at: datetime | None, provider: str | None, source: str | None, json_wanted: bool
+) -> None:
     """What MODEL costs, by every source and provider that lists it. MODEL is an id letter for letter, or provider/id."""
     with connect(ledger(read_settings())) as connection:
         rows = answers.prices(connection, model, as_of, known_at, provider, source)
@@ -348,7 +381,9 @@ def price(model: str, as_of: datetime | None, known_at: datetime | None, provide
     for row in rows:
         row["condition"] = condition(row)
         row["price"] = f"{row['amount']} {row['currency']}" if row["state"] == "paid" else row["state"]
-    print_rows(rows, ("source", "provider", "listed_id", "meter", "price", "per", "condition", "effective_from", "effective_to", "seen_since"))
+    print_rows(
+        rows, ("source", "provider", "listed_id", "meter", "price", "per", "condition", "effective_from", "effective_to", "seen_since")
+    )
 
 
 def condition(row: dict[str, Any]) -> str:
@@ -376,7 +411,11 @@ def diff(since: datetime, until: datetime, source: str | None, json_wanted: bool
         row["condition"] = condition(row)
         row["from"] = row["from_amount"] if row["from_state"] == "paid" else row["from_state"]
         row["to"] = row["to_amount"] if row["to_state"] == "paid" else row["to_state"]
-    print_rows(found.prices, ("change", "source", "provider", "listed_id", "meter", "per", "condition", "from", "to"), f"prices: {len(found.prices)}")
+    print_rows(
+        found.prices,
+        ("change", "source", "provider", "listed_id", "meter", "per", "condition", "from", "to"),
+        f"prices: {len(found.prices)}",
+    )
 
 
 @cli.command()

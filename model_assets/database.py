@@ -72,7 +72,9 @@ def _create_database(url: str, wanted: URL) -> None:
     except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
         return  # another process was quicker
     except psycopg.errors.InsufficientPrivilege:
-        raise DatabaseDown(f"Dagster needs a database of its own, {name}, and this role may not make it. Run as an administrator: create database {name};") from None
+        raise DatabaseDown(
+            f"Dagster needs a database of its own, {name}, and this role may not make it. Run as an administrator: create database {name};"
+        ) from None
 
 
 @lru_cache(maxsize=8)
@@ -109,4 +111,6 @@ def down_message(url: str, error: OperationalError) -> str:
     """One line: which server, what it said, what to do. Never the password."""
     where = make_url(url)
     said = " ".join(str(error.orig).split())[:200]
-    return f"The database at {where.host}:{where.port or 5432}/{where.database} does not answer ({said}). Start it, or correct DATABASE_URL."
+    return (
+        f"The database at {where.host}:{where.port or 5432}/{where.database} does not answer ({said}). Start it, or correct DATABASE_URL."
+    )

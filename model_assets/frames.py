@@ -14,17 +14,19 @@ from model_assets.contracts import LIFECYCLES, METERS, PRECISIONS, STATES
 from model_assets.ledger.claims import Relation, Row
 from model_assets.sources.base import NAME_LIMIT, id_problem
 
-TOKENS = {"gt": 0, "le": 2**53, "nullable": True, "coerce": True}
+MOST_TOKENS = 2**53
 
 
 class Rows(pa.DataFrameModel):
     """What the two relations have in common."""
 
-    provider: Series[str] = pa.Field(str_length={"min_value": 1, "max_value": NAME_LIMIT}, description="who serves the model, as the source spells it")
+    provider: Series[str] = pa.Field(
+        str_length={"min_value": 1, "max_value": NAME_LIMIT}, description="who serves the model, as the source spells it"
+    )
     listed_id: Series[str] = pa.Field(description="the id at that provider, letter for letter as the source spells it")
 
     @pa.check("provider", "listed_id", name="is_an_id")
-    def is_an_id(cls, ids: Series[str]) -> Series[bool]:
+    def is_an_id(cls, ids: pd.Series) -> pd.Series:
         """No control or direction characters, no more than 512 characters."""
         return ids.map(lambda found: id_problem(found) is None)
 
@@ -37,18 +39,32 @@ class ListingRows(Rows):
     description: Series[str] = pa.Field(nullable=True, description="the source's own words: untrusted text")
     family: Series[str] = pa.Field(nullable=True, description="the source's name for a line of models")
     released_on: Series[object] = pa.Field(nullable=True, description="first day of the period in which the model was released")
-    released_on_precision: Series[str] = pa.Field(nullable=True, isin=PRECISIONS, description="how exact released_on is: year, month or day")
+    released_on_precision: Series[str] = pa.Field(
+        nullable=True, isin=PRECISIONS, description="how exact released_on is: year, month or day"
+    )
     knowledge_cutoff: Series[object] = pa.Field(nullable=True, description="first day of the period up to which the training data goes")
     knowledge_cutoff_precision: Series[str] = pa.Field(nullable=True, isin=PRECISIONS, description="how exact knowledge_cutoff is")
-    context_tokens: Series[pd.Int64Dtype] = pa.Field(**TOKENS, description="longest prompt plus answer, in tokens; null when unpublished")
-    max_input_tokens: Series[pd.Int64Dtype] = pa.Field(**TOKENS, description="longest prompt, in tokens; null when unpublished")
-    max_output_tokens: Series[pd.Int64Dtype] = pa.Field(**TOKENS, description="longest answer, in tokens; null when unpublished")
-    input_modalities: Series[object] = pa.Field(description="what a prompt may hold: text, image, audio, video, pdf, file; empty when unpublished")
+    context_tokens: Series[pd.Int64Dtype] = pa.Field(
+        gt=0, le=MOST_TOKENS, nullable=True, coerce=True, description="longest prompt plus answer, in tokens; null when unpublished"
+    )
+    max_input_tokens: Series[pd.Int64Dtype] = pa.Field(
+        gt=0, le=MOST_TOKENS, nullable=True, coerce=True, description="longest prompt, in tokens; null when unpublished"
+    )
+    max_output_tokens: Series[pd.Int64Dtype] = pa.Field(
+        gt=0, le=MOST_TOKENS, nullable=True, coerce=True, description="longest answer, in tokens; null when unpublished"
+    )
+    input_modalities: Series[object] = pa.Field(
+        description="what a prompt may hold: text, image, audio, video, pdf, file; empty when unpublished"
+    )
     output_modalities: Series[object] = pa.Field(description="what an answer may hold; empty when unpublished")
     capabilities: Series[object] = pa.Field(description="what the source says it can: tool_call, reasoning, structured_output, ...")
-    open_weights: Series[pd.BooleanDtype] = pa.Field(nullable=True, coerce=True, description="whether the weights can be had; null when unsaid")
+    open_weights: Series[pd.BooleanDtype] = pa.Field(
+        nullable=True, coerce=True, description="whether the weights can be had; null when unsaid"
+    )
     license: Series[str] = pa.Field(nullable=True, description="the licence's name, where the source says it")
-    lifecycle: Series[str] = pa.Field(nullable=True, isin=LIFECYCLES, description="alpha, beta, stable, deprecated or retired; null when unsaid")
+    lifecycle: Series[str] = pa.Field(
+        nullable=True, isin=LIFECYCLES, description="alpha, beta, stable, deprecated or retired; null when unsaid"
+    )
     retires_on: Series[object] = pa.Field(nullable=True, description="the announced day of its end")
     replaced_by: Series[str] = pa.Field(nullable=True, description="the id the source names as successor")
     hugging_face_id: Series[str] = pa.Field(nullable=True, description="where its weights are on Hugging Face")
@@ -61,8 +77,12 @@ class PriceRows(Rows):
     """A price says what it is for, in which state it is, and how much: above zero when paid, zero when free, no amount otherwise."""
 
     meter: Series[str] = pa.Field(isin=list(METERS), description="what is counted; catalog.meter has the unit of each")
-    service_tier: Series[str] = pa.Field(str_length={"min_value": 1, "max_value": 40}, description="standard, batch, flex, priority, fast, ...")
-    prompt_above_tokens: Series[int] = pa.Field(ge=0, le=2**53, coerce=True, description="holds for prompts longer than this; crossing it reprices the whole request")
+    service_tier: Series[str] = pa.Field(
+        str_length={"min_value": 1, "max_value": 40}, description="standard, batch, flex, priority, fast, ..."
+    )
+    prompt_above_tokens: Series[int] = pa.Field(
+        ge=0, le=MOST_TOKENS, coerce=True, description="holds for prompts longer than this; crossing it reprices the whole request"
+    )
     time_window: Series[str] = pa.Field(
         str_matches=r"^$|^\d\d:\d\d-\d\d:\d\d [\w/+-]+( on (mon|tue|wed|thu|fri|sat|sun)(,(mon|tue|wed|thu|fri|sat|sun))* [\w/+-]+)?$",
         description="holds in this window of the day, as `HH:MM-HH:MM ZONE[ on DAYS ZONE]`; empty: always",
@@ -70,17 +90,25 @@ class PriceRows(Rows):
     region: Series[str] = pa.Field(description="holds in this region; empty: where the source names none")
     detail: Series[str] = pa.Field(description="size, quality or resolution it holds for; empty: any")
     currency: Series[str] = pa.Field(str_matches=r"^[A-Z]{3}$", description="USD, or a provider's own unit such as DBU")
-    effective_from: Series[object] = pa.Field(nullable=True, description="from when the source says it holds (inclusive); null when it does not say")
-    state: Series[str] = pa.Field(isin=STATES, description="paid, free (confirmed 0), unknown (not stated), dynamic (a router), included (a plan)")
-    amount: Series[object] = pa.Field(nullable=True, description="exact decimal, in `currency` per the meter's unit; null unless paid or free")
+    effective_from: Series[object] = pa.Field(
+        nullable=True, description="from when the source says it holds (inclusive); null when it does not say"
+    )
+    state: Series[str] = pa.Field(
+        isin=STATES, description="paid, free (confirmed 0), unknown (not stated), dynamic (a router), included (a plan)"
+    )
+    amount: Series[object] = pa.Field(
+        nullable=True, description="exact decimal, in `currency` per the meter's unit; null unless paid or free"
+    )
     effective_to: Series[object] = pa.Field(nullable=True, description="until when the source says it holds (exclusive)")
 
     @pa.dataframe_check(name="amount_fits_state")
-    def amount_fits_state(cls, rows: pd.DataFrame) -> Series[bool]:
+    def amount_fits_state(cls, rows: pd.DataFrame) -> pd.Series:
         """Paid is above zero, free is zero, and the rest have no amount."""
         return pd.Series(
             [
-                (amount is not None and amount.is_finite() and amount > 0) if state == "paid" else (amount == 0 if state == "free" else amount is None)
+                (amount is not None and amount.is_finite() and amount > 0)
+                if state == "paid"
+                else (amount == 0 if state == "free" else amount is None)
                 for state, amount in zip(rows["state"], rows["amount"], strict=True)
             ],
             index=rows.index,
@@ -88,7 +116,7 @@ class PriceRows(Rows):
         )
 
     @pa.dataframe_check(name="ends_after_it_starts")
-    def ends_after_it_starts(cls, rows: pd.DataFrame) -> Series[bool]:
+    def ends_after_it_starts(cls, rows: pd.DataFrame) -> pd.Series:
         """A stated end lies after a stated start."""
         return pd.Series(
             [start is None or end is None or start < end for start, end in zip(rows["effective_from"], rows["effective_to"], strict=True)],
@@ -157,4 +185,3 @@ def describe(relation: Relation) -> dict[str, str]:
     """column -> what it means and in which unit: for the database's comments and the UI."""
     columns = schema(relation).columns
     return {name: str(columns[name].description or "") for name in relation.columns}
-

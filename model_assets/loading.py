@@ -101,7 +101,12 @@ def _dry(url: str, source: Source, policy: Policy, report: Report) -> None:
     if audited.changes:
         changes = audited.changes
         report.listings, report.prices = changes.listings, changes.prices
-        report.added, report.changed, report.closed, report.quarantined = changes.added, changes.changed, changes.closed, len(changes.rejects)
+        report.added, report.changed, report.closed, report.quarantined = (
+            changes.added,
+            changes.changed,
+            changes.closed,
+            len(changes.rejects),
+        )
         with connect(url) as connection:
             report.changes = describe(connection, changes)
     if audited.outcome == "refused":
@@ -153,10 +158,16 @@ def accept(url: str, source: Source, at: datetime, by: str) -> Report:
             ),
             {"source": source.name, "at": at},
         ).scalar()
-        waiting = connection.execute(
-            text("select observed_at from ops.observation where source = :source and verdict = 'refused' order by observed_at desc limit 5"),
-            {"source": source.name},
-        ).scalars().all()
+        waiting = (
+            connection.execute(
+                text(
+                    "select observed_at from ops.observation where source = :source and verdict = 'refused' order by observed_at desc limit 5"
+                ),
+                {"source": source.name},
+            )
+            .scalars()
+            .all()
+        )
     if digest is None:
         others = ", ".join(instant_text(one) for one in waiting) or "none"
         raise ModelAssetsError(f"{source.name} has no refused payload at {instant_text(at)}. Refused ones: {others}.")

@@ -21,7 +21,6 @@ from model_assets.gate.set_level import judge
 from model_assets.ledger import changes as ledger_changes
 from model_assets.ledger import observations
 from model_assets.ledger.changes import ChangeSet
-from model_assets.ledger.claims import Relation, Row
 from model_assets.ledger.merge import LedgerMoved, keep_verdict, merge, version_of
 from model_assets.ledger.observations import Observation, instant_text
 from model_assets.ledger.staging import Staged, stage, stage_seen_again
@@ -57,14 +56,14 @@ def record_live(url: str, source: Source, policy: Policy) -> Observation:
         validators = observations.latest_validators(connection, source.name, source.url)
     etag, last_modified, kept = validators or (None, None, b"")
     answer = fetch(source.url, etag=etag, last_modified=last_modified, policy=policy)
-    now = answer.fetched_at.replace(microsecond=0)
     with connect(url) as connection:
-        body = observations.body_of(connection, kept) if isinstance(answer, NotModified) else answer.body
-        headers = {name: value for name, value in (("etag", etag), ("last-modified", last_modified)) if value}
-        if not isinstance(answer, NotModified):
-            headers = answer.headers
+        if isinstance(answer, NotModified):
+            body, status = observations.body_of(connection, kept), 304
+            headers = {name: value for name, value in (("etag", etag), ("last-modified", last_modified)) if value}
+        else:
+            body, status, headers = answer.body, answer.status, answer.headers
         return observations.record(
-            connection, source.name, now, body, url=source.url, origin="live", status=answer.status, headers=headers
+            connection, source.name, answer.fetched_at, body, url=source.url, origin="live", status=status, headers=headers
         )
 
 
@@ -99,8 +98,6 @@ def parse(source: Source, body: bytes) -> Parsed:
     return source.parse(strict_json.loads(body))
 
 
-
-
 def audit(
     url: str, source: Source, observation: Observation, *, keep: bool = True, accept_as: str | None = None, body: bytes | None = None
 ) -> Audit:
@@ -128,8 +125,10 @@ def audit(
         changes = ledger_changes.compare(connection, observation, parsed, broken_rows)
         reasons = judge(changes, earlier)
         if reasons and accept_as is None:
-            return _refuse(connection, observation, changes, parsed, reasons) if keep else Audit(
-                observation, "refused", None, changes, parsed, reasons
+            return (
+                _refuse(connection, observation, changes, parsed, reasons)
+                if keep
+                else Audit(observation, "refused", None, changes, parsed, reasons)
             )
         staged = stage(connection, changes, parsed) if keep else None
         return Audit(observation, "nothing changed" if changes.empty else "changes", staged, changes, parsed, reasons)
@@ -164,9 +163,7 @@ def _refuse(connection: Connection, observation: Observation, changes: ChangeSet
     return Audit(observation, "refused", None, changes, parsed, said)
 
 
-def publish(
-    url: str, source: Source, audited: Audit, fence: Callable[[Connection], None], decided_by: str = "gate"
-) -> Audit:
+def publish(url: str, source: Source, audited: Audit, fence: Callable[[Connection], None], decided_by: str = "gate") -> Audit:
     """Merge what an audit staged; where the ledger moved in between, audit again first. Returns the audit that was merged.
 
     Raises Fenced where the run may not commit any more, PayloadRefused where the second audit refuses.

@@ -62,7 +62,9 @@ def load_through_dagster(settings: Settings, url: str, days: Sequence[Day], prog
 def _count(url: str, report: Report, dagster_run_id: str, day: date) -> None:
     """Take what a run did from its row in the books, and the mapped price values from its observations."""
     with connect(url) as connection:
-        row = connection.execute(text("select * from ops.sync_run where dagster_run_id = :id order by run_id desc limit 1"), {"id": dagster_run_id}).one_or_none()
+        row = connection.execute(
+            text("select * from ops.sync_run where dagster_run_id = :id order by run_id desc limit 1"), {"id": dagster_run_id}
+        ).one_or_none()
         values, unmapped = connection.execute(
             text(
                 "select coalesce(sum(price_values), 0), coalesce(sum((select sum(value::int) from jsonb_each_text(unmapped))), 0) from ops.observation"
@@ -71,7 +73,9 @@ def _count(url: str, report: Report, dagster_run_id: str, day: date) -> None:
             {"source": report.source, "day": day},
         ).one()
     if row is None:
-        report.errors.append(f"{report.source} {day}: Dagster run {dagster_run_id} left no row in ops.sync_run. `make up` shows the run in the UI.")
+        report.errors.append(
+            f"{report.source} {day}: Dagster run {dagster_run_id} left no row in ops.sync_run. `make up` shows the run in the UI."
+        )
         return
     report.observations += row.observations
     report.listings, report.prices = row.listings or report.listings, row.prices or report.prices
@@ -89,7 +93,9 @@ def _count(url: str, report: Report, dagster_run_id: str, day: date) -> None:
 def what_next(url: str) -> str:
     """What a person can do now."""
     with connect(url) as connection:
-        prices, free = connection.execute(text("select (select count(*) from catalog.price), (select count(*) from access.free_models)")).one()
+        prices, free = connection.execute(
+            text("select (select count(*) from catalog.price), (select count(*) from access.free_models)")
+        ).one()
     return f"""
 {prices:,} prices are served now; {free:,} listings are free to everyone by the policy.
 Next:

@@ -63,7 +63,9 @@ def find(path: Path, known: Iterable[str]) -> Found:
     Raises BadRecording where there is nothing at `path` at all.
     """
     if not path.exists():
-        raise BadRecording(f"there is nothing at {path}. Give a folder of recordings (<source>/<instant>.<ext>.gz), a part of one, or a file.")
+        raise BadRecording(
+            f"there is nothing at {path}. Give a folder of recordings (<source>/<instant>.<ext>.gz), a part of one, or a file."
+        )
     known = set(known)
     if path.is_file():
         files = {path.absolute().parent.name: [path]}

@@ -51,7 +51,9 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     env = _Reader(os.environ if environment is None else environment)
     schedule = env.text("MODEL_SYNC_SCHEDULE") or "0 2 * * *"
     if not re.fullmatch(r"[\d*/,\-A-Za-z]+( [\d*/,\-A-Za-z]+){4}|@(hourly|daily|weekly|monthly)", schedule):
-        raise SettingsError(f"MODEL_SYNC_SCHEDULE is {schedule!r}, which is no cron expression. Use five fields, such as '0 2 * * *' (02:00 UTC).")
+        raise SettingsError(
+            f"MODEL_SYNC_SCHEDULE is {schedule!r}, which is no cron expression. Use five fields, such as '0 2 * * *' (02:00 UTC)."
+        )
     interval = env.whole("PRICING_SYNC_INTERVAL_HOURS", 6, 1, 24)
     if 24 % interval:
         raise SettingsError(f"PRICING_SYNC_INTERVAL_HOURS is {interval}, which does not divide a day. Use 1, 2, 3, 4, 6, 8, 12 or 24.")

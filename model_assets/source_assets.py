@@ -91,10 +91,10 @@ def _payload_record(connection: Connection, observation: observations.Observatio
 def _staged(source: Source) -> dg.AssetsDefinition:
     key = dg.AssetKey(["staged", source.name])
     specs = [
-        dg.AssetCheckSpec("payload_is_accepted", asset=key, blocking=True, description="The gate on the payload as a whole: it is a catalogue, did not shrink by more than a fifth, and breaks the contract in less than one row of twenty."),
+        dg.AssetCheckSpec("payload_is_accepted", asset=key, blocking=True, description="The payload is a catalogue, did not shrink by more than a fifth, and breaks the contract in less than one row of twenty."),
         dg.AssetCheckSpec("rows_keep_contract", asset=key, description="No row had to go to quarantine."),
         dg.AssetCheckSpec("price_keys_are_mapped", asset=key, description="At least 99 of 100 price values in the payload became price rows."),
-        dg.AssetCheckSpec("shape_is_known", asset=key, description="The payload has no key that the source's file does not know, and no value it could not use."),
+        dg.AssetCheckSpec("shape_is_known", asset=key, description="The payload has no key that the source's file does not know."),
     ]  # fmt: skip
 
     @dg.asset(
@@ -221,7 +221,9 @@ def _history(source: Source) -> dg.AssetsDefinition:
 def _price_schema() -> dg.TableSchema:
     units = {"meter": "; ".join(f"{meter}: per {per}" for meter, (per, _) in list(METERS.items())[:6]) + "; ..."}
     return dg.TableSchema(
-        columns=[dg.TableColumn(name, description=f"{about} {units.get(name, '')}".strip()) for name, about in describe_columns(PRICE).items()]
+        columns=[
+            dg.TableColumn(name, description=f"{about} {units.get(name, '')}".strip()) for name, about in describe_columns(PRICE).items()
+        ]
     )
 
 

@@ -147,7 +147,11 @@ def _column_lineage(
 
     return dg.TableColumnLineage(
         deps_by_column={
-            column: [dg.TableColumnDep(asset_key=key, column_name=name) for relation, name in pairs for key in assets(relation)]
+            # several relations may be written by one asset: Dagster wants each of its columns named once
+            column: [
+                dg.TableColumnDep(asset_key=key, column_name=name)
+                for key, name in dict.fromkeys((key, name) for relation, name in pairs for key in assets(relation))
+            ]
             for column, pairs in lineage.items()
         }
     )

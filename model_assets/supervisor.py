@@ -8,6 +8,7 @@ their end (elsewhere than on Linux the children go on as well).
 import contextlib
 import ctypes
 import datetime as dt
+import errno
 import fcntl
 import http.client
 import ipaddress
@@ -22,7 +23,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import yaml
 
@@ -84,15 +85,18 @@ def run(
 
 def check_port(host: str, port: int) -> None:
     """Raises CannotRun, with what to do, if nobody can listen there."""
+    if not 0 < port < 65536:
+        raise CannotRun(f"{port} is no port for the web page: choose one from 1 to 65535 with --port.")
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the web server does: closed connections do not count
             probe.bind(address)
             probe.listen()
-    except (OSError, OverflowError) as error:
-        said = getattr(error, "strerror", None) or error
-        raise CannotRun(f"The web page cannot have port {port} of {host} ({said}). Nothing was started. Choose another with --port.") from None
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise CannotRun(f"Port {port} of {host} is taken, and nothing was started. Choose another with --port.") from None
+        raise CannotRun(f"The web page cannot have port {port} of {host}: {error.strerror}. Change --host or --port.") from None
 
 
 def dagster_services(home: Path, host: str, port: int, module: str) -> list[Service]:
@@ -169,6 +173,7 @@ class _Crew:
         """Notice who died, and start again whose time has come."""
         for child in self.children:
             child.notice_death()
+            child.living_groups()
             if child.due is not None and time.monotonic() >= child.due:
                 child.start(self.environment)
 
@@ -242,15 +247,15 @@ class _Child:
         """Set the time of the next start if it died. Raises CannotRun if it did so too often."""
         if self.due is not None or self.process is None or self.process.poll() is None:
             return
-        now = time.monotonic()
+        now, name, how = time.monotonic(), self.service.name, _how(self.process.returncode)
         self.deaths.append(now)
         if len(self.deaths) == DEATHS and now - self.deaths[0] <= WITHIN:
-            raise CannotRun(f"{self.service.name} died {DEATHS} times within {WITHIN:.0f} s, last {_how(self.process.returncode)}. {self.log_end()}")
+            raise CannotRun(f"{name} died {DEATHS} times within {WITHIN:.0f} s, last {how}. {self.log_end()}")
         self.quick_deaths = self.quick_deaths + 1 if now - self.began < WITHIN else 1
         wait = min(2.0 ** (self.quick_deaths - 1), LONGEST_WAIT)
         self.due = now + wait
         last = (_last_lines(self.log, 1) or ["nothing"])[0]
-        print(f"{self.service.name} died {_how(self.process.returncode)} and is started again in {wait:.0f} s. Its log ends: {last}", flush=True)
+        print(f"{name} died {how} and is started again in {wait:.0f} s. Its log ends: {last}", flush=True)
 
     def living_groups(self) -> list[int]:
         """The process groups in which something runs. Ended ones are forgotten, because their numbers are given to others."""
@@ -298,7 +303,7 @@ def _signals() -> Iterator[list[int]]:
 
 
 @contextlib.contextmanager
-def _log(path: Path) -> Iterator[Any]:
+def _log(path: Path) -> Iterator[BinaryIO]:
     """The log, to append to; one that has grown too large is put aside first."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if path.exists() and path.stat().st_size > LOG_LIMIT:

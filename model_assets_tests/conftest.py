@@ -72,7 +72,9 @@ def _database(database_engine: Engine) -> Engine:
 def _no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test sees the caller's settings, or touches the caller's data."""
     for name in list(os.environ):
-        if name.startswith(("MODEL_", "PRICING_", "DAGSTER_", "DATABASE_URL", "DB_RETRY")) and not name.startswith(("MODEL_ASSETS_TEST", "MODEL_ASSETS_SHARED")):
+        if name.startswith(("MODEL_", "PRICING_", "DAGSTER_", "DATABASE_URL", "DB_RETRY")) and not name.startswith(
+            ("MODEL_ASSETS_TEST", "MODEL_ASSETS_SHARED")
+        ):
             monkeypatch.delenv(name)
     monkeypatch.setenv("MODEL_ASSETS_HOME", str(tmp_path / "home"))
 

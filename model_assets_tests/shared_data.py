@@ -8,7 +8,8 @@ import pytest
 
 SHARED = Path(os.environ.get("MODEL_ASSETS_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 needs_recordings = pytest.mark.skipif(
-    not (SHARED / "recordings").is_dir(), reason=f"no real recordings in {SHARED / 'recordings'}; set MODEL_ASSETS_SHARED to the folder that holds them"
+    not (SHARED / "recordings").is_dir(),
+    reason=f"no real recordings in {SHARED / 'recordings'}; set MODEL_ASSETS_SHARED to the folder that holds them",
 )
 
 

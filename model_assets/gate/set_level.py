@@ -27,5 +27,7 @@ def judge(changes: ChangeSet, earlier: Judged | None) -> list[str]:
         (len(changes.rejects), changes.listings + changes.prices, "rows"),
     ):
         if broken > MOST_BROKEN * (broken + kept):
-            reasons.append(f"{broken} of {broken + kept} {what} break the contract, more than {MOST_BROKEN:.0%}; the source may have changed its shape")
+            reasons.append(
+                f"{broken} of {broken + kept} {what} break the contract, more than {MOST_BROKEN:.0%}; the source may have changed its shape"
+            )
     return reasons

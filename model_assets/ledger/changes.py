@@ -88,7 +88,9 @@ def compare(connection: Connection, observation: Observation, parsed: Parsed, co
     rejects: list[tuple[Reject, int | None]] = [(reject, _key_of(observation.source, reject)) for reject in parsed.rejects]
     parts = {}
     counts = {}
-    for relation, rows in zip(RELATIONS, (parsed.listings, parsed.prices), strict=True):
+    rows_of: dict[str, Sequence[Row]] = {"listing": parsed.listings, "price": parsed.prices}
+    for relation in RELATIONS:
+        rows = rows_of[relation.name]
         present = dict(zip(digest_all(relation, rows), rows, strict=True))
         counts[relation.name] = len(present)
         parts[relation.name] = _compare_relation(connection, observation, relation, present, rejects, contract)
@@ -174,16 +176,15 @@ _IN_DOUBT = """exists (
     where entry.provider = {provider} and (entry.listed_id is null or entry.listed_id = {listed_id}))"""
 
 
-def _unspoken(
-    connection: Connection, relation: Relation, rejects: list[tuple[Reject, int | None]], gone: dict[int, bytes]
-) -> set[int]:
+def _unspoken(connection: Connection, relation: Relation, rejects: list[tuple[Reject, int | None]], gone: dict[int, bytes]) -> set[int]:
     """Those of the `gone` keys of which the payload says nothing, because their row or entry is in doubt."""
     keys = {key for reject, key in rejects if key is not None and reject.relation == relation.name} & gone.keys()
     entries = _entries_in_doubt(relation, rejects)
     if gone and entries["providers"]:
         in_doubt = _IN_DOUBT.format(provider="h.provider", listed_id="h.listed_id")
         found = connection.execute(
-            text(f"select distinct key_id from history.{relation.name} h where key_id = any(:gone) and {in_doubt}"), entries | {"gone": list(gone)}
+            text(f"select distinct key_id from history.{relation.name} h where key_id = any(:gone) and {in_doubt}"),
+            entries | {"gone": list(gone)},
         )
         keys |= set(found.scalars())
     return keys
@@ -197,7 +198,9 @@ def _replaced(
     if not rejects:
         return set(), set()
     at = {"source": observation.source, "at": observation.observed_at}
-    spoke = text("select 1 from ops.observation where source = :source and observed_at = :at and verdict = 'accepted' and sha256 <> :sha256")
+    spoke = text(
+        "select 1 from ops.observation where source = :source and observed_at = :at and verdict = 'accepted' and sha256 <> :sha256"
+    )
     if not connection.execute(spoke, at | {"sha256": observation.sha256}).scalar():
         return set(), set()
     in_doubt = _IN_DOUBT.format(provider="coalesce(before.provider, now.provider)", listed_id="coalesce(before.listed_id, now.listed_id)")
@@ -213,7 +216,9 @@ def _replaced(
               and (coalesce(before.key_id, now.key_id) = any(:keys) or {in_doubt})
             """
         ),
-        at | _entries_in_doubt(relation, rejects) | {"keys": [key for reject, key in rejects if key is not None and reject.relation == relation.name]},
+        at
+        | _entries_in_doubt(relation, rejects)
+        | {"keys": [key for reject, key in rejects if key is not None and reject.relation == relation.name]},
     ).all()
     return {key for key, before, _ in found if before}, {key for key, _, now in found if now}
 

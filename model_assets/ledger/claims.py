@@ -34,8 +34,6 @@ class Relation:
         return self.columns[: self.key_width]
 
 
-
-
 def _row_format(row_type: type[Listing] | type[Price]) -> str:
     """A `%` format that gives different rows different texts: nullable texts and lists as ASCII literals, so that a None is not 'None';
     what cannot be mistaken as it is. An ASCII literal does not depend on which characters this Python calls printable."""

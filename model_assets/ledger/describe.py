@@ -63,7 +63,9 @@ def _line(relation: Relation, change: str, before: Row | None, after: Row | None
     row = after or before or ()
     named = dict(zip(relation.columns, row, strict=False))
     if relation is PRICE:
-        what = " ".join(str(named[name]) for name in ("meter", "service_tier", "time_window", "region", "detail", "currency") if named[name])
+        what = " ".join(
+            str(named[name]) for name in ("meter", "service_tier", "time_window", "region", "detail", "currency") if named[name]
+        )
         if named["prompt_above_tokens"]:
             what += f" above {named['prompt_above_tokens']} tokens"
         if named["effective_from"]:

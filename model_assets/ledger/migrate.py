@@ -50,6 +50,10 @@ def _config(connection: Connection | None) -> Config:
 def _check_server(connection: Connection) -> None:
     version = int(connection.execute(text("show server_version_num")).scalar_one())
     if version < OLDEST * 10_000:
-        raise SettingsError(f"The server is Postgres {version // 10_000}; Model Assets needs {OLDEST} or newer. Set DATABASE_URL to a newer one.")
+        raise SettingsError(
+            f"The server is Postgres {version // 10_000}; Model Assets needs {OLDEST} or newer. Set DATABASE_URL to a newer one."
+        )
     if not connection.execute(text("select 1 from pg_available_extensions where name = 'btree_gist'")).scalar():
-        raise SettingsError("This Postgres has no btree_gist extension, which the ledger's constraint needs. Install postgresql-contrib on the server.")
+        raise SettingsError(
+            "This Postgres has no btree_gist extension, which the ledger's constraint needs. Install postgresql-contrib on the server."
+        )

@@ -64,7 +64,9 @@ def record(
     digest = sha256(body).digest()
     now, known = connection.execute(text("select now(), exists (select from raw.body where sha256 = :sha256)"), {"sha256": digest}).one()
     if observed_at > now + FUTURE_LIMIT:
-        raise ValueError(f"{instant_text(observed_at)} is ahead of the database's clock ({instant_text(now)}); correct the clock or the file's name")
+        raise ValueError(
+            f"{instant_text(observed_at)} is ahead of the database's clock ({instant_text(now)}); correct the clock or the file's name"
+        )
     if not known:
         connection.execute(
             text("insert into raw.body (sha256, bytes, gzip) values (:sha256, :bytes, :gzip) on conflict do nothing"),

@@ -57,9 +57,7 @@ def stage(connection: Connection, changes: ChangeSet, parsed: Parsed) -> Staged:
 def stage_seen_again(connection: Connection, observation: Observation, before: Judged, ledger_version: int) -> Staged:
     """Keep an empty change set for a payload equal to the nearest earlier accepted one: it says what is held already, and doubts the same."""
     earlier = {"source": observation.source, "at": before.observation.observed_at, "sha256": before.observation.sha256}
-    staged = _new_change_set(
-        connection, observation, ledger_version, (0, 0, 0), before.listings, before.prices, before.rejected, Parsed()
-    )
+    staged = _new_change_set(connection, observation, ledger_version, (0, 0, 0), before.listings, before.prices, before.rejected, Parsed())
     connection.execute(
         text(
             "update staged.change_set set price_values = o.price_values, unmapped = o.unmapped, drift = o.drift, oddities = o.oddities"

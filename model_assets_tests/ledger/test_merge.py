@@ -61,7 +61,9 @@ def ledger(url: str) -> list[tuple[object, ...]]:
             tuple(row)
             for name, value in (("listing", "name"), ("price", "cast(trim_scale(amount) as text)"))
             for row in connection.execute(
-                text(f"select '{name}', listed_id, {value}, lower(seen), upper(seen), encode(digest, 'hex') from history.{name} order by 2, 4")
+                text(
+                    f"select '{name}', listed_id, {value}, lower(seen), upper(seen), encode(digest, 'hex') from history.{name} order by 2, 4"
+                )
             )
         ]
 
@@ -92,11 +94,15 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=int(os.environ.get("LEDGER_EXAMPLES", "40")), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=int(os.environ.get("LEDGER_EXAMPLES", "40")), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(loads=steps)
 def test_any_order_with_corrections_and_quarantine_ends_as_a_plain_replay_does(url: str, loads: list[tuple[int, Payload]]) -> None:
     with connect(url) as connection:
-        connection.execute(text("truncate history.listing, history.price, ops.source, ops.observation, ops.quarantine, raw.payload cascade"))
+        connection.execute(
+            text("truncate history.listing, history.price, ops.source, ops.observation, ops.quarantine, raw.payload cascade")
+        )
     accepted: dict[int, Payload] = {}
     for step, payload in loads:
         load(url, instant(step), parsed(payload), repr(sorted(payload.items())).encode())
@@ -109,7 +115,9 @@ def test_the_same_days_in_every_order_give_the_same_dump(url: str) -> None:
     dumps = set()
     for order in itertools.permutations(range(3)):
         with connect(url) as connection:
-            connection.execute(text("truncate history.listing, history.price, ops.source, ops.observation, ops.quarantine, raw.payload cascade"))
+            connection.execute(
+                text("truncate history.listing, history.price, ops.source, ops.observation, ops.quarantine, raw.payload cascade")
+            )
         for step in order:
             load(url, instant(step), parsed(days[step]), str(days[step]).encode())
         dumps.add(tuple(ledger(url)))
@@ -202,7 +210,9 @@ def test_a_broken_provider_ends_none_of_its_claims_in_whatever_order_the_days_co
     whole = parsed({"a": 1, "b": 2})
     for order in ((1, 2, 3), (3, 2, 1), (2, 3, 1)):
         with connect(url) as connection:
-            connection.execute(text("truncate history.listing, history.price, ops.source, ops.observation, ops.quarantine, raw.payload cascade"))
+            connection.execute(
+                text("truncate history.listing, history.price, ops.source, ops.observation, ops.quarantine, raw.payload cascade")
+            )
         for step in order:
             load(url, instant(step), broken if step == 2 else whole, str(step).encode())
         claims = [row for row in ledger(url) if row[1] in ("a", "b")]

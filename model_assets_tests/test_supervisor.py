@@ -1,0 +1,317 @@
+"""Dagster's home and tables, and the supervisor: real processes, each known by a folder's name in its environment."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import yaml
+from sqlalchemy.engine import make_url
+
+from model_assets import dagster_home, supervisor
+from model_assets.settings import Settings, read_settings
+
+PROJECT = Path(__file__).resolve().parents[1]
+DEFINITIONS = """
+import dagster as dg
+
+@dg.asset
+def noon() -> int:
+    return 12
+
+defs = dg.Definitions(assets=[noon])
+"""
+RUN = """
+import sys
+from model_assets import supervisor
+from model_assets.settings import read_settings
+sys.exit(supervisor.run(read_settings(), sys.argv[1], port=int(sys.argv[2]), module="tiny_definitions"))
+"""
+KEEP_ALIVE = """
+import json, pathlib, sys
+from model_assets import supervisor
+commands, constants = json.loads(sys.argv[1]), json.loads(sys.argv[2])
+vars(supervisor).update(constants)
+services = [supervisor.Service(name, ["/bin/sh", "-c", script]) for name, script in commands.items()]
+try:
+    supervisor.keep_alive([services], {}, pathlib.Path(sys.argv[3]))
+except supervisor.CannotRun as error:
+    sys.exit(str(error))
+"""
+STUBBORN = "trap '' TERM; while :; do sleep 0.2; done"
+
+
+class Started:
+    """A supervisor in a process of its own; all that it starts has the same folder in its environment."""
+
+    def __init__(self, folder: Path, script: str, *words: str, **environment: str) -> None:
+        self.folder = folder
+        everything = {**os.environ, "PYTHONPATH": f"{PROJECT}:{folder}", "MODEL_ASSETS_HOME": str(folder / "home"), **environment}
+        with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
+            self.process = subprocess.Popen([sys.executable, "-c", script, *words], env=everything, stdout=out, stderr=err)
+
+    def said(self, name: str = "out") -> str:
+        return (self.folder / name).read_text()
+
+    def log(self, name: str) -> str:
+        found = [path for path in (self.folder / "home" / "logs" / name, self.folder / "logs" / name) if path.exists()]
+        return found[0].read_text() if found else ""
+
+    def ended(self, number: signal.Signals, seconds: float = 30) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(seconds)
+
+    def children(self) -> dict[int, str]:
+        """The command of each living process that came from it, however far down."""
+        found = {}
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if str(self.folder).encode() in (process / "environ").read_bytes() and int(process.name) != self.process.pid:
+                    found[int(process.name)] = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        return found
+
+    def pid_of(self, word: str) -> int | None:
+        return next((pid for pid, command in self.children().items() if word in command), None)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Started]]:
+    """Starts a supervisor; none of it is left afterwards."""
+    all_started: list[Started] = []
+
+    def go(*words: str, **environment: str) -> Started:
+        all_started.append(Started(tmp_path, *words, **environment))
+        return all_started[-1]
+
+    yield go
+    for one in all_started:
+        one.process.kill()
+        one.process.wait()
+        for pid in one.children():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def keep_alive(start: Callable[..., Started], tmp_path: Path) -> Callable[..., Started]:
+    """Starts a supervisor of shell scripts, given by name; `constants` replace the supervisor's own."""
+
+    def go(commands: dict[str, str], **constants: float) -> Started:
+        return start(KEEP_ALIVE, json.dumps(commands), json.dumps(constants), str(tmp_path / "logs"))
+
+    return go
+
+
+@pytest.fixture
+def ledger(url: str, server: str) -> Iterator[str]:
+    """The URL of an empty ledger, whose Dagster database goes with it."""
+    yield url
+    with psycopg.connect(server.format(name="postgres"), autocommit=True) as admin:
+        admin.execute(f'drop database if exists "{make_url(url).database}_dagster" with (force)'.encode())
+
+
+def test_all_of_dagster_starts_survives_a_kill_and_ends_at_a_signal_without_orphans(
+    start: Callable[..., Started], ledger: str, tmp_path: Path, free_port: int
+):
+    (tmp_path / "tiny_definitions.py").write_text(DEFINITIONS)
+    started = start(RUN, ledger, str(free_port), DATABASE_URL=ledger)
+    until(lambda: "All runs" in started.said() or started.process.poll() is not None, 120)
+    assert f"web: http://127.0.0.1:{free_port}\n" in started.said(), started.said("err")
+    assert "dagster_webserver_version" in page(free_port, "/server_info")
+    assert "<html" in page(free_port, "/")
+    assert {"code-server.log", "web.log", "daemon.log"} == {path.name for path in (tmp_path / "home" / "logs").iterdir()}
+    commands = " ".join(started.children().values())
+    assert all(word in commands for word in ("dagster api grpc", "dagster_webserver", "dagster._daemon run"))
+
+    killed = started.pid_of("dagster_webserver")
+    assert killed
+    os.kill(killed, signal.SIGKILL)
+    until(lambda: "web died by signal 9" in started.said(), 10)
+    until(lambda: "dagster_webserver_version" in page(free_port, "/server_info"), 60)
+
+    assert started.ended(signal.SIGTERM) == 0
+    assert started.children() == {}
+    assert started.said("err") == ""
+
+
+def test_a_taken_port_is_refused_before_anything_starts(start: Callable[..., Started], tmp_path: Path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        started = start(RUN, "postgresql+psycopg://nobody@127.0.0.1:1/nothing", str(port))
+        assert started.process.wait(30) == 1
+    assert started.said("err") == f"Port {port} of 127.0.0.1 is taken, and nothing was started. Choose another with --port.\n"
+    assert not (tmp_path / "home" / "dagster").exists()
+    assert started.children() == {}
+
+
+def test_a_second_supervisor_of_the_same_home_is_refused(start: Callable[..., Started], tmp_path: Path, free_port: int):
+    with supervisor._only_one(tmp_path / "home"):
+        started = start(RUN, "postgresql+psycopg://nobody@127.0.0.1:1/nothing", str(free_port))
+        assert started.process.wait(30) == 1
+    assert f"runs already on {tmp_path}/home (process {os.getpid()})" in started.said("err")
+
+
+def test_a_killed_child_is_started_again(keep_alive: Callable[..., Started]):
+    started = keep_alive({"sleeper": "sleep 1000"})
+    until(lambda: "All runs" in started.said())
+    first = started.pid_of("sleep 1000")
+    assert first
+    os.killpg(first, signal.SIGKILL)
+    until(lambda: started.pid_of("sleep 1000") not in (first, None))
+    assert "sleeper died by signal 9 (Killed) and is started again in 1 s" in started.said()
+    assert started.ended(signal.SIGINT) == 0
+    assert started.children() == {}
+
+
+def test_a_child_that_keeps_dying_ends_all_and_shows_the_end_of_its_log(keep_alive: Callable[..., Started]):
+    started = keep_alive({"sleeper": "sleep 1000", "broken": "echo no such table; exit 3"}, LONGEST_WAIT=0.1)
+    assert started.process.wait(30) == 1
+    assert "broken died 5 times within 120 s, last with exit code 3. Mend what its log says" in started.said("err")
+    assert started.said("err").endswith("  no such table\n")
+    assert started.log("broken.log").count("no such table\n") == 5
+    assert started.children() == {}
+
+
+def test_a_child_that_cannot_be_started_at_all_is_an_error_that_names_it(tmp_path: Path):
+    with pytest.raises(supervisor.CannotRun, match="api cannot be started: .*No such file.*/no/such/program"):
+        supervisor.keep_alive([[supervisor.Service("api", ["/no/such/program"])]], {}, tmp_path)
+
+
+def test_a_child_that_never_answers_is_an_error_and_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(supervisor, "PATIENCE", 0.5)
+    mute = supervisor.Service("mute", ["/bin/sh", "-c", f"echo $$ > {tmp_path}/pid; echo waiting; sleep 1000"], lambda: False)
+    with pytest.raises(supervisor.CannotRun, match=r"(?s)mute does not answer, 0 s after its start.*  waiting"):
+        supervisor.keep_alive([[mute]], {}, tmp_path)
+    with pytest.raises(ProcessLookupError):
+        os.killpg(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_a_stubborn_child_is_killed_with_its_whole_group(keep_alive: Callable[..., Started]):
+    started = keep_alive({"stubborn": f"({STUBBORN}) & {STUBBORN}"}, GRACE=1)
+    until(lambda: len([command for command in started.children().values() if "trap" in command]) == 2)
+    began = time.monotonic()
+    assert started.ended(signal.SIGTERM) == 0
+    assert 1 <= time.monotonic() - began < 8
+    assert started.children() == {}
+
+
+def test_a_second_signal_does_not_wait_for_a_stubborn_child(keep_alive: Callable[..., Started]):
+    started = keep_alive({"stubborn": STUBBORN}, GRACE=60)
+    until(lambda: "All runs" in started.said())
+    time.sleep(0.3)
+    started.process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    assert started.process.poll() is None
+    assert started.ended(signal.SIGINT, 10) == 0
+    assert started.children() == {}
+
+
+def test_what_outlives_its_dead_service_goes_on_and_ends_with_the_supervisor(keep_alive: Callable[..., Started]):
+    started = keep_alive({"server": "sleep 2000 & sleep 1000"})
+    until(lambda: "All runs" in started.said())
+    run, leader = started.pid_of("sleep 2000"), started.pid_of("sleep 2000 & sleep 1000")
+    until(lambda: "sleep 1000" in started.children().get(leader or 0, "") and started.pid_of("sleep 2000") is not None)
+    leader = next(pid for pid in started.children() if os.getpgid(pid) == pid)
+    run = next(pid for pid, command in started.children().items() if pid != leader and command.strip() == "sleep 2000")
+    os.kill(leader, signal.SIGKILL)
+    until(lambda: any(os.getpgid(pid) == pid and pid != leader for pid in started.children()))
+    assert run in started.children()
+    assert started.ended(signal.SIGTERM) == 0
+    assert started.children() == {}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent was killed")
+def test_children_die_with_a_supervisor_that_is_killed(keep_alive: Callable[..., Started]):
+    started = keep_alive({"stubborn": f"trap '' TERM; {STUBBORN.replace('sleep 0.2', ':')}"})
+    until(lambda: "All runs" in started.said())
+    assert len(started.children()) == 1
+    started.ended(signal.SIGKILL)
+    until(lambda: started.children() == {}, 5)
+
+
+def test_a_log_that_has_grown_too_large_is_put_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(supervisor, "LOG_LIMIT", 10)
+    for line in (b"small\n", b"and now large\n", b"new\n"):
+        with supervisor._log(tmp_path / "web.log") as log:
+            log.write(line)
+    assert (tmp_path / "web.log.1").read_bytes() == b"small\nand now large\n"
+    assert (tmp_path / "web.log").read_bytes() == b"new\n"
+
+
+@pytest.mark.parametrize(("host", "read_only"), [("127.0.0.1", False), ("localhost", False), ("::1", False), ("0.0.0.0", True), ("::", True)])
+def test_what_other_machines_can_reach_is_read_only(tmp_path: Path, host: str, read_only: bool):
+    web = supervisor.dagster_services(tmp_path, host, 3000, "tiny_definitions")[1]
+    assert ("--read-only" in web.command) is read_only
+
+
+def test_dagsters_home_is_written_once_and_holds_no_password(ledger: str, tmp_path: Path):
+    needed = dagster_home.prepare(settings(tmp_path), ledger, {})
+    home = Path(needed["DAGSTER_HOME"])
+    assert home == tmp_path / "home" / "dagster"
+    assert needed["DAGSTER_PG_URL"].startswith("postgresql+psycopg2://")
+    assert needed["DAGSTER_PG_URL"].endswith(f"/{make_url(ledger).database}_dagster")
+    assert needed["MODEL_ASSETS_HOME"] == str(tmp_path / "home")
+    written = home / "dagster.yaml"
+    assert yaml.safe_load(written.read_text())["storage"] == {"postgres": {"postgres_url": {"env": "DAGSTER_PG_URL"}}}
+    before = written.stat()
+    assert dagster_home.prepare(settings(tmp_path), ledger, needed) == needed
+    assert (written.stat().st_ino, written.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    written.write_text("telemetry: {enabled: true}\n")
+    dagster_home.prepare(settings(tmp_path), ledger, needed)
+    assert yaml.safe_load(written.read_text())["telemetry"] == {"enabled": False}
+    assert [path.name for path in home.iterdir()] == ["dagster.yaml"]
+
+
+def test_a_dagster_home_of_the_callers_own_wins_and_is_not_touched(tmp_path: Path):
+    nowhere = "postgresql+psycopg://nobody@127.0.0.1:1/nothing"
+    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    needed = dagster_home.prepare(settings(tmp_path), nowhere, {"DAGSTER_HOME": str(tmp_path)})
+    assert needed == {"MODEL_ASSETS_HOME": str(tmp_path / "home"), "DAGSTER_HOME": str(tmp_path)}
+    assert not (tmp_path / "home").exists()
+    caller = {"DAGSTER_HOME": str(tmp_path), "DAGSTER_PG_URL": "postgresql+psycopg2://theirs"}
+    assert dagster_home.prepare(settings(tmp_path), nowhere, caller)["DAGSTER_PG_URL"] == "postgresql+psycopg2://theirs"
+
+
+def test_several_processes_can_make_dagsters_tables_at_once(ledger: str, tmp_path: Path):
+    needed = dagster_home.prepare(settings(tmp_path), ledger, {})
+    script = f"from model_assets import dagster_home\ndagster_home.create_tables({needed!r})"
+    command = [sys.executable, "-c", script]
+    makers = [subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    assert [(maker.communicate(timeout=60)[1], maker.returncode) for maker in makers] == [("", 0)] * 3
+    with psycopg.connect(needed["DAGSTER_PG_URL"].replace("+psycopg2", "")) as connection:
+        assert connection.execute("select to_regclass('runs'), to_regclass('job_ticks')").fetchone() == ("runs", "job_ticks")
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def settings(folder: Path) -> Settings:
+    return read_settings({"MODEL_ASSETS_HOME": str(folder / "home")})
+
+
+def page(port: int, path: str) -> str:
+    """What the web server says, or nothing."""
+    with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+        return answer.read().decode()
+    return ""
+
+
+def until(condition: Callable[[], Any], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not become true in time"
+        time.sleep(0.05)
