@@ -28,7 +28,7 @@ class Rows(pa.DataFrameModel):
     @pa.check("provider", "listed_id", name="is_an_id")
     def is_an_id(cls, ids: pd.Series) -> pd.Series:
         """No control or direction characters, no more than 512 characters."""
-        return ids.map(lambda found: id_problem(found) is None)
+        return ids.map({found: id_problem(found) is None for found in ids.unique()}).astype(bool)
 
 
 class ListingRows(Rows):
@@ -45,13 +45,22 @@ class ListingRows(Rows):
     knowledge_cutoff: Series[object] = pa.Field(nullable=True, description="first day of the period up to which the training data goes")
     knowledge_cutoff_precision: Series[str] = pa.Field(nullable=True, isin=PRECISIONS, description="how exact knowledge_cutoff is")
     context_tokens: Series[pd.Int64Dtype] = pa.Field(
-        gt=0, le=MOST_TOKENS, nullable=True, coerce=True, description="longest prompt plus answer, in tokens; null when unpublished"
+        in_range={"min_value": 1, "max_value": MOST_TOKENS},
+        nullable=True,
+        coerce=True,
+        description="longest prompt plus answer, in tokens; null when unpublished",
     )
     max_input_tokens: Series[pd.Int64Dtype] = pa.Field(
-        gt=0, le=MOST_TOKENS, nullable=True, coerce=True, description="longest prompt, in tokens; null when unpublished"
+        in_range={"min_value": 1, "max_value": MOST_TOKENS},
+        nullable=True,
+        coerce=True,
+        description="longest prompt, in tokens; null when unpublished",
     )
     max_output_tokens: Series[pd.Int64Dtype] = pa.Field(
-        gt=0, le=MOST_TOKENS, nullable=True, coerce=True, description="longest answer, in tokens; null when unpublished"
+        in_range={"min_value": 1, "max_value": MOST_TOKENS},
+        nullable=True,
+        coerce=True,
+        description="longest answer, in tokens; null when unpublished",
     )
     input_modalities: Series[object] = pa.Field(
         description="what a prompt may hold: text, image, audio, video, pdf, file; empty when unpublished"
@@ -81,7 +90,9 @@ class PriceRows(Rows):
         str_length={"min_value": 1, "max_value": 40}, description="standard, batch, flex, priority, fast, ..."
     )
     prompt_above_tokens: Series[int] = pa.Field(
-        ge=0, le=MOST_TOKENS, coerce=True, description="holds for prompts longer than this; crossing it reprices the whole request"
+        in_range={"min_value": 0, "max_value": MOST_TOKENS},
+        coerce=True,
+        description="holds for prompts longer than this; crossing it reprices the whole request",
     )
     time_window: Series[str] = pa.Field(
         str_matches=r"^$|^\d\d:\d\d-\d\d:\d\d [\w/+-]+( on (mon|tue|wed|thu|fri|sat|sun)(,(mon|tue|wed|thu|fri|sat|sun))* [\w/+-]+)?$",

@@ -254,7 +254,7 @@ class _Child:
         self.quick_deaths = self.quick_deaths + 1 if now - self.began < WITHIN else 1
         wait = min(2.0 ** (self.quick_deaths - 1), LONGEST_WAIT)
         self.due = now + wait
-        last = (_last_lines(self.log, 1) or ["nothing"])[0]
+        last = (_last_lines(self.log, 1) or ["nothing"])[0][:300]
         print(f"{name} died {how} and is started again in {wait:.0f} s. Its log ends: {last}", flush=True)
 
     def living_groups(self) -> list[int]:

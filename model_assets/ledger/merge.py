@@ -118,7 +118,7 @@ def _merge_relation(connection: Connection, relation: Relation, staged: Staged) 
             text(
                 f"insert into history.{relation.name} (source, key_id, seen, digest, {columns})"
                 f" select :source, key_id, tstzrange(:at, cast(:later as timestamptz)), digest, {columns} from staged.{relation.name}"
-                " where change_set_id = :id order by key_id"
+                " where change_set_id = :id"
             ),
             at | {"later": later},
         )

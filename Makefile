@@ -1,0 +1,53 @@
+# Everything starts here: `make run`, `make test`, `make up`, `make bench`. The virtual environment is .venv.
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+
+# the first Python that really runs and is new enough; set PYTHON to choose another
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	"$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
+BIN := .venv/bin
+
+.PHONY: help run test lint types bench orders up down clean
+
+help:  ## what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
+
+run: .venv/installed  ## from nothing to a filled ledger: install, start Postgres, migrate, load the recordings through Dagster
+	@$(BIN)/python -m model_assets quickstart
+
+test: .venv/installed-dev  ## the tests, with a Postgres of their own
+	$(BIN)/python -m pytest
+
+lint: .venv/installed-dev  ## style
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+
+types: .venv/installed-dev  ## types
+	$(BIN)/python -m mypy
+
+bench: .venv/installed-dev  ## cost of parsing and merging, as a ratio to a raw COPY
+	$(BIN)/python -m bench.ledger
+
+orders: .venv/installed-dev  ## import RECORDINGS in many orders, and compare the ledgers byte by byte
+	$(BIN)/python -m bench.orders "$(or $(RECORDINGS),model_assets/recordings)"
+
+up: .venv/installed  ## Dagster's UI, its daemon, and what they need, until Ctrl-C
+	@exec $(BIN)/python -m model_assets up
+
+down:  ## stop the embedded Postgres
+	@$(BIN)/python -m model_assets down
+
+clean:  ## remove the virtual environment (not the data)
+	rm -rf .venv build *.egg-info
+
+.venv/installed: pyproject.toml constraints.txt
+	@if [ -z "$(PYTHON)" ]; then echo "Model Assets needs Python 3.11 or newer with venv (Debian: apt install python3-venv)." >&2; exit 1; fi
+	@echo "installing into .venv (a minute or two) ..."
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+.venv/installed-dev: .venv/installed
+	@echo "installing the tools of development ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@

@@ -1,0 +1,5 @@
+"""`python -m model_assets` is `model-assets`."""
+
+from model_assets.cli import main
+
+main()
