@@ -153,7 +153,7 @@ def run(url: str, postmaster: int, count: int) -> bool:
     one = []
     for turn in range(4):
         at += timedelta(days=1)
-        one.append(cpu_of(lambda turn=turn: load(url, at, changed if turn % 2 == 0 else found), postmaster))
+        one.append(cpu_of(lambda at=at, turn=turn: load(url, at, changed if turn % 2 == 0 else found), postmaster))
         if turn == 0:
             growth = ledger_bytes(url) / size - 1
     at += timedelta(days=1)

@@ -3,7 +3,7 @@
 import difflib
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlalchemy import Connection, text
 
 from model_assets.errors import ModelAssetsError
 from model_assets.ledger.describe import decimal_text
+from model_assets.ledger.observations import instant_text
 
 Answer = dict[str, Any]
 PRICE_COLUMNS = (
@@ -27,17 +28,17 @@ def read_instant(given: str) -> datetime:
     given = given.strip()
     if given == "now":
         return datetime.now(UTC)
-    compact = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d)(\d\d)(\d\d)?Z", given)
-    wanted = f"{compact[1]}:{compact[2]}:{compact[3] or '00'}+00:00" if compact else given
     try:
-        if re.fullmatch(r"\d{4}-\d\d-\d\d", wanted):
-            return datetime.combine(datetime.fromisoformat(wanted).date(), time(), UTC) + timedelta(days=1) - timedelta(microseconds=1)
-        at = datetime.fromisoformat(wanted)
-    except ValueError:
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", given):
+            return datetime.combine(date.fromisoformat(given), time.max, UTC)
+        if not re.match(r"\d{4}-\d\d-\d\d[T ]", given):  # 20260116 and 2026-W03-5 are days too, but not read as their end below
+            raise ValueError(given)
+        at = datetime.fromisoformat(given)
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise ModelAssetsError(
             f"{given!r} is no instant. Use 2026-01-16T00:10Z, a day such as 2026-01-16 (which stands for its end), or now."
         ) from None
-    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def prices(
@@ -59,24 +60,45 @@ def prices(
     )
     rows = [plain(dict(row)) for row in found.mappings()]
     if not rows:
-        raise ModelAssetsError(_nothing_priced(connection, model, at))
+        raise ModelAssetsError(_nothing_priced(connection, model, at, known, provider, source))
     return rows
 
 
-def _nothing_priced(connection: Connection, model: str, at: datetime) -> str:
-    held = connection.execute(
-        text("select min(lower(seen)), max(upper(seen)), bool_or(upper_inf(seen)) from history.listing where listed_id = :model"),
+def _nothing_priced(connection: Connection, model: str, at: datetime, known: datetime, provider: str | None, source: str | None) -> str:
+    """Why no price was found, and what to ask instead."""
+    listed = connection.execute(
+        text(
+            "select source, provider, min(lower(seen)) as first, max(upper(seen)) as last, bool_or(upper_inf(seen)) as still"
+            " from history.listing where listed_id = :model or provider || '/' || listed_id = :model group by source, provider order by 1, 2"
+        ),
         {"model": model},
-    ).one()
-    if held[0] is not None:
-        until = "now" if held[2] else f"{held[1]:%Y-%m-%dT%H:%MZ}"
-        return f"{model!r} has no price at {at:%Y-%m-%dT%H:%MZ}. It was listed from {held[0]:%Y-%m-%dT%H:%MZ} until {until}; ask with --as-of within that time."
-    known = connection.execute(text("select distinct listed_id from history.listing")).scalars().all()
+    ).all()
+    if not listed:
+        return _not_listed(connection, model)
+    asked = [one for one in listed if provider in (None, one.provider) and source in (None, one.source)]
+    if not asked:
+        by = " and ".join(f"{word} {value!r}" for word, value in (("provider", provider), ("source", source)) if value is not None)
+        found = ", ".join(f"{one.provider} (in {one.source})" for one in listed)
+        return f"{model!r} is not listed by {by}. It is listed by: {found}."
+    first = min(one.first for one in asked)
+    span = f"from {instant_text(first)} until {'now' if any(one.still for one in asked) else instant_text(max(one.last for one in asked))}"
+    if known < first:
+        return f"Nothing was known of {model!r} at {instant_text(known)}: it was seen {span}. Ask with a later --known-at, or without."
+    listed_then = first <= at and any(one.still or at < one.last for one in asked)
+    remedy = "it has no price for this time" if listed_then else "ask with --as-of within that time"
+    return f"{model!r} has no price at {instant_text(at)}. It was listed {span}; {remedy}."
+
+
+def _not_listed(connection: Connection, model: str) -> str:
+    """That nobody lists an id, and which ids come near: those that contain it, or else those spelt alike."""
+    spellings = ["listed_id", "provider || '/' || listed_id"] if "/" in model else ["listed_id"]
+    known = sorted(connection.execute(text(" union ".join(f"select {one} from history.listing" for one in spellings))).scalars())
     if not known:
         return "The ledger is empty. Load something first: `model-assets sync`, or `model-assets import FOLDER`."
     lower = {one.lower(): one for one in known}
-    near = [lower[one] for one in difflib.get_close_matches(model.lower(), lower, n=3, cutoff=0.5)]
-    return f"No source lists {model!r}. Ids are taken letter for letter; the nearest are: {', '.join(near) or 'none'}."
+    near = sorted((one for one in lower if model.lower() in one), key=len)[:5] or difflib.get_close_matches(model.lower(), lower, 3, 0.5)
+    said = f"the nearest are: {', '.join(lower[one] for one in near)}" if near else "none comes near"
+    return f"No source lists {model!r}. Ids are taken letter for letter; {said}."
 
 
 DIFF = """
@@ -121,15 +143,20 @@ class Difference:
 
 
 def difference(connection: Connection, since: datetime, until: datetime, source: str | None) -> Difference:
-    """What is different at `until` from what was at `since`, each as it was known then."""
+    """What is different at `until` from what was at `since`, each as it was known then. Raises ModelAssetsError where `since` is the later."""
+    if since > until:
+        raise ModelAssetsError(f"--from {instant_text(since)} is later than --to {instant_text(until)}. Exchange the two.")
     at = {"since": since, "until": until, "source": source}
     listings, changed = ([plain(dict(row)) for row in connection.execute(text(query), at).mappings()] for query in (LISTING_DIFF, DIFF))
     return Difference(listings, changed)
 
 
 def status(connection: Connection) -> tuple[list[Answer], list[Answer]]:
-    """(the health of every source, the last ten attempts)."""
-    health = connection.execute(text("select * from catalog.source_health order by source")).mappings()
+    """(the health of every source, its age in seconds; the last ten attempts)."""
+    columns = "source, last_observed_at, extract(epoch from age)::bigint as age_seconds, listings, prices, quarantined, refused_since"
+    health = connection.execute(
+        text(f"select {columns}, last_success_at, last_status, last_error from catalog.source_health order by source")
+    ).mappings()
     runs = connection.execute(
         text(
             "select run_id, source, day, started_by, status, started_at, finished_at, observations, added, changed, closed, quarantined,"

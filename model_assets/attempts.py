@@ -12,8 +12,9 @@ from datetime import date
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from model_assets.database import connect, engine
+from model_assets.database import connect, session
 from model_assets.errors import BadPayload, BadRecording, Fenced, FetchFailed, NothingRecorded, PayloadRefused, SourceBusy
+from model_assets.ledger.staging import storable
 
 _LOCK_CLASS = "hashtext('model_assets.sync_run')"
 
@@ -59,16 +60,18 @@ class Attempt:
 
     def finish(self, status: str, error: BaseException | None = None) -> None:
         """Write how it ended, unless somebody else has ended it, and let go of the source."""
-        with connect(self.url) as connection:
-            connection.execute(
-                text(
-                    "update ops.sync_run set status = :status, finished_at = clock_timestamp(), observations = :observations,"
-                    " listings = :listings, prices = :prices, added = :added, changed = :changed, closed = :closed, quarantined = :quarantined,"
-                    " error_class = :error_class, message = :message, what_to_do = :what_to_do where run_id = :id and status = 'running'"
-                ),
-                {"id": self.run_id, "status": status, **vars(self.tally), **_error_columns(error)},
-            )
-        self.let_go()
+        try:
+            with connect(self.url) as connection:
+                connection.execute(
+                    text(
+                        "update ops.sync_run set status = :status, finished_at = clock_timestamp(), observations = :observations,"
+                        " listings = :listings, prices = :prices, added = :added, changed = :changed, closed = :closed, quarantined = :quarantined,"
+                        " error_class = :error_class, message = :message, what_to_do = :what_to_do where run_id = :id and status = 'running'"
+                    ),
+                    {"id": self.run_id, "status": status, **vars(self.tally), **_error_columns(error)},
+                )
+        finally:
+            self.let_go()
 
     def let_go(self) -> None:
         """Give the lock back: closing its session frees it."""
@@ -91,12 +94,12 @@ def _error_columns(error: BaseException | None) -> dict[str, str | None]:
         (said for known, said in WHAT_TO_DO.items() if isinstance(error, known)),
         "Run the source again; if it fails again, report the message.",
     )
-    return {"error_class": kind, "message": message, "what_to_do": remedy}
+    return {"error_class": kind, "message": storable(message), "what_to_do": remedy}
 
 
 def begin(url: str, source: str, day: date, started_by: str, dagster_run_id: str | None = None) -> Attempt:
     """Start an attempt. Raises SourceBusy, naming the run, where another live one has this source and day."""
-    holder = engine(url).connect().execution_options(isolation_level="AUTOCOMMIT")
+    holder = session(url)
     try:
         with connect(url) as connection:
             connection.execute(text("select pg_advisory_xact_lock(hashtext('model_assets.begin'), hashtext(:source))"), {"source": source})
@@ -151,7 +154,7 @@ def abandon_if_dead(connection: Connection, probe: Connection, run_id: int) -> b
 
 def abandon_dead(url: str) -> list[int]:
     """Mark every running attempt whose process is gone as abandoned. Returns their ids."""
-    probe = engine(url).connect().execution_options(isolation_level="AUTOCOMMIT")
+    probe = session(url)
     try:
         with connect(url) as connection:
             running = (
@@ -180,7 +183,7 @@ def resume_or_begin(url: str, source: str, day: date, started_by: str, dagster_r
         raise Fenced(f"run {row.run_id} of {source} for {day} is {row.status}: it may not go on. Start a new run.")
     if (url, row.run_id) in _LIVE:
         return _LIVE[(url, row.run_id)]
-    holder = engine(url).connect().execution_options(isolation_level="AUTOCOMMIT")
+    holder = session(url)
     holder.execute(text(f"select pg_advisory_lock({_LOCK_CLASS}, :id)"), {"id": row.run_id})
     attempt = Attempt(url, row.run_id, source, day, _holder=holder)
     _LIVE[(url, row.run_id)] = attempt

@@ -1,29 +1,34 @@
 """The command line: `model-assets`. Exit code 0 only if all of it worked; an error is one line on stderr that says what to do."""
 
 import getpass
+import io
 import json
 import os
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 from sqlalchemy.exc import OperationalError
 
-from model_assets import answers, embedded, loading, recording_files
+from model_assets import answers, embedded, recording_files
 from model_assets.database import connect, down_message, is_down, ledger_url, plain
 from model_assets.errors import BadRecording, ModelAssetsError
-from model_assets.loading import Report
 from model_assets.settings import Settings, read_settings
 from model_assets.sources import SOURCES
 from model_assets.sources.base import Source
+
+if TYPE_CHECKING:
+    from model_assets.loading import Report  # pandas takes half a second to import: only commands that load something wait for it
 
 as_json = click.option("--json", "json_wanted", is_flag=True, help="Print JSON: amounts as text, times in UTC.")
 source_names = click.Choice(sorted(SOURCES))
@@ -43,48 +48,86 @@ class Instant(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
+class Words(click.ParamType):
+    """Text that a database can hold: an argument may be any bytes."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return str(value).encode().decode()
+        except UnicodeError:
+            self.fail(f"{value!r} is not UTF-8 text.", param, ctx)
+
+
 INSTANT = Instant()
+WORDS = Words()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(package_name="model-assets")
-def cli() -> None:
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}, invoke_without_command=True)
+@click.option("--version", "version_wanted", is_flag=True, help="Show the version and exit.")
+@click.pass_context
+def cli(context: click.Context, version_wanted: bool) -> None:
     """Which AI models exist, what each costs, how well it does and who may use it; today and on any past day.
 
     An instant is written 2026-01-16T00:10Z; a day alone, 2026-01-16, stands for its end; `now` is now.
     """
+    if version_wanted:
+        say(_version())
+        context.exit()
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+        context.exit(2)
+
+
+def _version() -> str:
+    try:
+        return version("model-assets")
+    except PackageNotFoundError:
+        return "not installed: run from a folder"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; known errors end in one line on stderr and their exit code."""
     try:
-        code = cli.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+        code = cli.main(args=list(arguments) if arguments is not None else None, prog_name="model-assets", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except click.ClickException as error:
-        error.show()
+        context = getattr(error, "ctx", None)
+        complain(f"{error.format_message()} See `{context.command_path if context else 'model-assets'} --help`.")
         sys.exit(error.exit_code)
     except click.exceptions.Abort:
         sys.exit(130)
     except ModelAssetsError as error:
-        click.echo(f"model-assets: {error}", err=True)
+        complain(error)
         sys.exit(error.exit_code)
     except OperationalError as error:
         if not is_down(error):
             raise
-        click.echo(f"model-assets: {down_message(_url_of(error), error)}", err=True)
+        complain(down_message(_url_of(error), error))
         sys.exit(2)
-    except BrokenPipeError:  # the reader of our output has gone: `model-assets diff ... | head`
+
+
+def say(words: str) -> None:
+    """Print on stdout. Where its reader has gone (`model-assets diff ... | head`), print to nobody: the work goes on, and its exit code counts."""
+    try:
+        click.echo(words)
+    except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+
+
+def complain(error: object) -> None:
+    """Print an error on stderr, in one line."""
+    click.echo(f"model-assets: {printable(' '.join(str(error).split()))}", err=True)
+
+
+def printable(words: str) -> str:
+    """`words` with whatever a terminal would obey or hide, such as escape and direction characters, made visible."""
+    return words if words.isprintable() else "".join(one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in words)
 
 
 def _url_of(error: OperationalError) -> str:
     return read_settings().database_url or "postgresql://127.0.0.1/model_assets"
-
-
-def console() -> Console:
-    """Tables for a person: as wide as the terminal, or wide enough not to cut ids where there is none."""
-    return Console() if sys.stdout.isatty() else Console(width=180)
 
 
 def ledger(settings: Settings) -> str:
@@ -110,72 +153,67 @@ def progress(what: str, total: int) -> Any:
 
 def print_json(found: object) -> None:
     """JSON for scripts."""
-    click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    say(json.dumps(found, indent=2, ensure_ascii=False))
 
 
 def print_rows(rows: Sequence[dict[str, Any]], columns: Sequence[str], title: str = "") -> None:
-    """A table of some columns; what is null stays empty."""
-    table = Table(title=title or None, title_justify="left", header_style="bold")
+    """A table of some columns, as wide as the terminal, or wide enough not to cut ids where there is none; what is null stays empty."""
+    table = Table(title=Text(printable(title)) if title else None, title_justify="left", header_style="bold")
     for name in columns:
         table.add_column(name.replace("_", " "), overflow="fold", justify="right" if name in NUMBERS else "left")
-    for row in rows:
-        table.add_row(*("" if row.get(name) is None else str(row[name]) for name in columns))
-    console().print(table)
+    for row in rows:  # as Text, because rich would read [brackets] and :colons: in plain words as its own
+        table.add_row(*(Text("" if row.get(name) is None else printable(str(row[name]))) for name in columns))
+    terminal = sys.stdout.isatty()
+    drawn = io.StringIO()
+    Console(file=drawn, force_terminal=terminal, width=None if terminal else 180).print(table)
+    say("\n".join(line.rstrip() for line in drawn.getvalue().splitlines()))
 
 
 NUMBERS = {
     "observations", "listings", "prices", "added", "changed", "closed", "quarantined", "seconds", "amount", "from", "to", "prompt_above_tokens",
-    "share_mapped",
+    "share_mapped", "run_id", "age", "refused_since",
 }  # fmt: skip
 
 
-def finish(reports: Sequence[Report], json_wanted: bool, title: str, problems: Sequence[str] = ()) -> None:
+OUTCOME = (
+    "source", "outcome", "observations", "listings", "prices", "added", "changed", "closed", "quarantined", "share_mapped", "seconds",
+)  # fmt: skip
+
+
+def finish(
+    reports: Sequence["Report"], json_wanted: bool, title: str, problems: Sequence[str] = (), skipped: Mapping[str, int] | None = None
+) -> None:
     """Print what loading did, name what failed, and end with 1 where anything did."""
     if json_wanted:
-        print_json({"sources": [report.as_dict() for report in reports], "problems": list(problems)})
+        print_json({"sources": [report.as_dict() for report in reports], "problems": list(problems), "skipped": dict(skipped or {})})
     elif reports:
-        rows = [
-            report.as_dict()
-            | {
-                "share_mapped": "" if report.share_mapped is None else f"{report.share_mapped:.2%}",
-                "outcome": "failed" if report.errors else "ok",
-            }
-            for report in reports
-        ]
-        print_rows(
-            rows,
-            (
-                "source",
-                "outcome",
-                "observations",
-                "listings",
-                "prices",
-                "added",
-                "changed",
-                "closed",
-                "quarantined",
-                "share_mapped",
-                "seconds",
-            ),
-            title,
-        )
-        for report in reports:
-            if report.unmapped:
-                click.echo(
-                    f"{report.source}: price keys without a rule: {', '.join(f'{key} ({count})' for key, count in report.unmapped.most_common(10))}"
-                )
+        print_rows([_outcome(report) for report in reports], OUTCOME, title)
+    for report in () if json_wanted else reports:
+        if report.unmapped:
+            keys = ", ".join(f"{key} ({count})" for key, count in report.unmapped.most_common(10))
+            say(printable(f"{report.source}: price keys without a rule: {keys}"))
     errors = [error for report in reports for error in report.errors] + list(problems)
     for error in errors:
-        click.echo(f"model-assets: {error}", err=True)
+        complain(error)
     if errors:
         sys.exit(1)
+    if not json_wanted and not any(report.added or report.changed or report.closed for report in reports):
+        say("Nothing new: the ledger says all of it already.")
+
+
+def _outcome(report: "Report") -> dict[str, Any]:
+    share = "" if report.share_mapped is None else f"{report.share_mapped:.2%}"
+    return report.as_dict() | {"share_mapped": share, "outcome": "failed" if report.errors else "ok"}
 
 
 @cli.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where the web UI listens; beyond loopback it is read-only.")
 @click.option("--port", default=3000, show_default=True, help="The web UI's port.")
 def up(host: str, port: int) -> None:
-    """Run everything on this machine: database, migrations, Dagster's web UI and daemon. Ctrl-C or SIGTERM stops all but the database."""
+    """Run everything on this machine until Ctrl-C.
+
+    That is the database, migrations, Dagster's web UI and its daemon. Ctrl-C or SIGTERM stops all but the database, which `down` stops.
+    """
     from model_assets import supervisor
 
     settings = read_settings()
@@ -187,12 +225,16 @@ def up(host: str, port: int) -> None:
 @click.option("--dry-run", is_flag=True, help="Print what would change, and write nothing.")
 @as_json
 def sync(sources: tuple[str, ...], dry_run: bool, json_wanted: bool) -> None:
-    """Read SOURCES (all, when none is named) from the network now, side by side."""
+    """Read sources from the network now, side by side.
+
+    Reads SOURCES, or all of them when none is named.
+    """
+    from model_assets import loading
     from model_assets.resources import fetch_policy
 
     settings = read_settings()
-    wanted: list[Source] = [SOURCES[name] for name in sources or SOURCES]
-    url = ledger(settings)
+    wanted: list[Source] = [SOURCES[name] for name in dict.fromkeys(sources) or SOURCES]
+    url = _existing(settings, start=True) if dry_run else ledger(settings)
     with progress("sync", len(wanted)) as step:
         reports = loading.sync(url, wanted, fetch_policy(), step, dry_run=dry_run)
     if dry_run and not json_wanted:
@@ -214,33 +256,46 @@ def sync(sources: tuple[str, ...], dry_run: bool, json_wanted: bool) -> None:
 @click.option("--to", "last", type=click.DateTime(["%Y-%m-%d"]), help="Only observations of this UTC day and earlier.")
 @as_json
 def import_(path: Path, only: tuple[str, ...], first: datetime | None, last: datetime | None, json_wanted: bool) -> None:
-    """Load recordings from PATH: a folder of sources, one source's folder, or one file (<source>/<instant>.<ext>.gz)."""
-    found = recording_files.find(path, SOURCES)
+    """Load recordings from PATH.
+
+    PATH is a folder of sources, one source's folder, or one file (<source>/<instant>.<ext>.gz).
+    """
+    from model_assets import loading
+
+    if first and last and first > last:
+        raise click.UsageError(f"--from {first:%Y-%m-%d} is later than --to {last:%Y-%m-%d}. Exchange the two.")
+    found = recording_files.find(path, only or SOURCES)
     chosen = [
         recording
         for recording in found.recordings
-        if (not only or recording.source in only)
-        and (first is None or recording.observed_at.date() >= first.date())
-        and (last is None or recording.observed_at.date() <= last.date())
+        if (first is None or recording.observed_at.date() >= first.date()) and (last is None or recording.observed_at.date() <= last.date())
     ]
-    for name, count in found.unknown.items():
-        click.echo(f"skipped {count} recordings of {name}: not a source known here ({', '.join(SOURCES)})", err=True)
+    skipped = {name: count for name, count in found.unknown.items() if name not in SOURCES and not only}
+    for name, count in skipped.items():
+        click.echo(f"skipped {count} recordings of {printable(name)}: not a source known here ({', '.join(SOURCES)})", err=True)
     if not chosen and not found.problems:
-        raise BadRecording(f"no recording of a known source at {path} for what was asked. Known sources: {', '.join(SOURCES)}.")
+        raise BadRecording(
+            f"no recording of {' or '.join(only or SOURCES)} at {path} for what was asked. Look at the path and the options."
+        )
     url = ledger(read_settings())
     with progress("import", len(chosen)) as step:
         reports = loading.import_recordings(url, chosen, step)
     loading.refresh_tables(url)
-    finish(reports, json_wanted, f"imported from {path}", found.problems)
+    finish(reports, json_wanted, f"imported from {path}", found.problems, skipped)
 
 
 @cli.command()
 @click.argument("source", type=source_names)
 @click.argument("instant", type=INSTANT)
-@click.option("--why", default="", help="The reason, kept with the verdict.")
+@click.option("--why", default="", type=WORDS, help="The reason, kept with the verdict.")
 @as_json
 def accept(source: str, instant: datetime, why: str, json_wanted: bool) -> None:
-    """Merge the payload of SOURCE at INSTANT that the gate refused, where it belongs in time."""
+    """Merge a refused payload after all.
+
+    It is the one that SOURCE served at INSTANT, and it is merged where it belongs in time.
+    """
+    from model_assets import loading
+
     url = ledger(read_settings())
     by = f"{getpass.getuser()}: {why}" if why else getpass.getuser()
     report = loading.accept(url, SOURCES[source], instant, by)
@@ -250,21 +305,27 @@ def accept(source: str, instant: datetime, why: str, json_wanted: bool) -> None:
 
 @cli.command()
 @click.option("--source", type=source_names, help="Only this source.")
-@click.option("--limit", default=50, show_default=True, help="At most so many, newest first.")
+@click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="At most so many, newest first.")
 @as_json
 def quarantine(source: str | None, limit: int, json_wanted: bool) -> None:
-    """Rows that broke the contract: source, instant, reason and the text they had."""
+    """Rows that broke the contract, where and why.
+
+    With the text they had in the payload.
+    """
     with connect(ledger(read_settings())) as connection:
         rows = answers.quarantined(connection, source, limit)
-    print_json(rows) if json_wanted else print_rows(
-        rows, ("source", "observed_at", "relation", "provider", "listed_id", "reason", "original")
-    )
+    if json_wanted:
+        print_json(rows)
+    elif rows:
+        print_rows(rows, ("source", "observed_at", "relation", "provider", "listed_id", "reason", "original"))
+    else:
+        say("Nothing is in quarantine.")
 
 
 @cli.command()
 @as_json
 def status(json_wanted: bool) -> None:
-    """How old what each source said is, and how the last attempts went."""
+    """How old the word of each source is, and how syncs went."""
     from model_assets.attempts import abandon_dead
 
     settings = read_settings()
@@ -275,8 +336,11 @@ def status(json_wanted: bool) -> None:
     if json_wanted:
         print_json({"sources": health, "runs": runs})
         return
+    if not health:
+        say("The ledger is empty. Load something: `model-assets sync`, `model-assets import FOLDER`, or `model-assets quickstart`.")
+        return
     for row in health:
-        row["age"] = None if row["age"] is None else f"{row['age'] / 3600:.1f} h"
+        row["age"] = age(row["age_seconds"])
     print_rows(
         health,
         ("source", "last_observed_at", "age", "listings", "prices", "quarantined", "refused_since", "last_status", "last_error"),
@@ -289,11 +353,19 @@ def status(json_wanted: bool) -> None:
     )
 
 
-def _existing(settings: Settings) -> str:
-    """The URL of a ledger that is there. Raises DatabaseDown or ModelAssetsError where it is not: asking starts and makes nothing."""
+def age(seconds: int | None) -> str | None:
+    """A span for a person: in hours for two days, in days from then on."""
+    if seconds is None:
+        return None
+    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.0f} days"
+
+
+def _existing(settings: Settings, *, start: bool = False) -> str:
+    """The URL of a ledger that is there. Raises DatabaseDown or ModelAssetsError where it is not: nothing is made, and no server started
+    unless `start`."""
     from model_assets.ledger.migrate import newest, revision
 
-    url = ledger_url(settings, start=False)
+    url = ledger_url(settings, start=start)
     with connect(url) as connection:
         found = revision(connection)
     if found != newest():
@@ -304,19 +376,19 @@ def _existing(settings: Settings) -> str:
 @cli.command("verify-db")
 @as_json
 def verify_db(json_wanted: bool) -> None:
-    """Connect, and check that everything holds that must always hold of the ledger."""
+    """Check that all holds that must always hold of the ledger."""
     from model_assets.soundness import unsound
 
     url = _existing(read_settings())
     with connect(url) as connection:
-        version = connection.exec_driver_sql("show server_version").scalar()
+        server = connection.exec_driver_sql("show server_version").scalar()
         found = unsound(connection)
     if json_wanted:
-        print_json({"server": version, "claims": found})
+        print_json({"server": server, "claims": found})
     else:
-        click.echo(f"Postgres {version} answers at {_without_password(url)}")
+        say(f"Postgres {server} answers at {_without_password(url)}")
         for claim, broken in found.items():
-            click.echo(f"{'ok    ' if not broken else 'BROKEN'} {claim}{': ' + '; '.join(broken) if broken else ''}")
+            say(printable(f"{'BROKEN' if broken else 'ok    '} {claim}{': ' + '; '.join(broken) if broken else ''}"))
     if any(found.values()):
         raise ModelAssetsError(
             "the ledger is not sound: see the claims above. Restore a backup, or load the source's recordings into an empty database."
@@ -331,48 +403,63 @@ def _without_password(url: str) -> str:
 
 @cli.command()
 def migrate() -> None:
-    """Make or update the tables and the SQL models. Safe to run again, and from several machines at once."""
+    """Make or update the tables and the SQL models.
+
+    Safe to run again, and from several machines at once.
+    """
     from model_assets.ledger.migrate import migrate as bring_up
 
-    click.echo(f"the database is at revision {bring_up(ledger_url(read_settings()))}")
+    say(f"the database is at revision {bring_up(ledger_url(read_settings()))}")
 
 
 @cli.command()
 def dsn() -> None:
-    """Print the database's address for psql and other clients, with its password. Starts the embedded server if need be."""
-    click.echo(plain(ledger(read_settings())))
+    """Print the database's address, for psql and other clients.
+
+    The password is in it. The embedded server is started if need be.
+    """
+    say(plain(ledger(read_settings())))
 
 
 @cli.command()
 def env() -> None:
-    """Print shell exports with which `dagster` commands use the same instance as `up`: eval "$(model-assets env)"."""
+    """Print shell exports for `dagster` commands.
+
+    After eval "$(model-assets env)" they use the same instance, runs and database as `up`.
+    """
     from model_assets import dagster_home
 
     settings = read_settings()
     for name, value in dagster_home.prepare(settings, ledger(settings)).items():
-        click.echo(f"export {name}={shlex.quote(value)}")
+        say(f"export {name}={shlex.quote(value)}")
 
 
 @cli.command()
 def down() -> None:
-    """Stop the embedded database. (`up` is stopped by Ctrl-C.)"""
+    """Stop the embedded database.
+
+    `up` is stopped by Ctrl-C.
+    """
     settings = read_settings()
     if settings.database_url:
         raise ModelAssetsError("DATABASE_URL names a server that is not ours to stop. Stop it where it runs.")
-    click.echo("stopped" if embedded.stop(settings.model_assets_home) else "it was not running")
+    say("stopped" if embedded.stop(settings.model_assets_home) else "it was not running")
 
 
 @cli.command()
-@click.argument("model")
+@click.argument("model", type=WORDS)
 @click.option("--as-of", type=INSTANT, help="The instant the price is for (default: now).")
 @click.option("--known-at", type=INSTANT, help="By what was known at this instant (default: now).")
-@click.option("--provider", help="Only this provider.")
+@click.option("--provider", type=WORDS, help="Only this provider.")
 @click.option("--source", type=source_names, help="Only what this source says.")
 @as_json
 def price(
     model: str, as_of: datetime | None, known_at: datetime | None, provider: str | None, source: str | None, json_wanted: bool
 ) -> None:
-    """What MODEL costs, by every source and provider that lists it. MODEL is an id letter for letter, or provider/id."""
+    """What MODEL costs, by every source and provider that lists it.
+
+    MODEL is an id letter for letter, or provider/id.
+    """
     with connect(ledger(read_settings())) as connection:
         rows = answers.prices(connection, model, as_of, known_at, provider, source)
     if json_wanted:
@@ -400,7 +487,10 @@ def condition(row: dict[str, Any]) -> str:
 @click.option("--source", type=source_names, help="Only what this source says.")
 @as_json
 def diff(since: datetime, until: datetime, source: str | None, json_wanted: bool) -> None:
-    """What differs between two instants: models that appeared and vanished, prices that opened, changed and closed."""
+    """What differs between two instants, listings and prices.
+
+    Listings appeared or vanished; prices opened, changed or closed.
+    """
     with connect(ledger(read_settings())) as connection:
         found = answers.difference(connection, since, until, source)
     if json_wanted:
@@ -421,15 +511,18 @@ def diff(since: datetime, until: datetime, source: str | None, json_wanted: bool
 @cli.command()
 @as_json
 def quickstart(json_wanted: bool) -> None:
-    """From nothing to a filled ledger without a network: migrate, load the recordings that come with the project through Dagster."""
+    """Fill a ledger without a network.
+
+    Migrates, and loads the recordings that come with the project through Dagster.
+    """
     from model_assets import quickstart as steps
 
     settings = read_settings()
     url = ledger(settings)
-    say: Callable[[str], None] = (lambda _: None) if json_wanted else click.echo
-    say(f"database   {_without_password(url)}")
+    tell: Callable[[str], None] = (lambda _: None) if json_wanted else say
+    tell(f"database   {_without_password(url)}")
     days = steps.days_to_load()
     with progress("load", len(days) + 1) as step:
         reports = steps.load_through_dagster(settings, url, days, step)
     finish(reports, json_wanted, "loaded through Dagster: raw, staged, history, catalog, access")
-    say(steps.what_next(url))
+    tell(steps.what_next(url, embedded=settings.database_url is None))

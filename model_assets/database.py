@@ -41,7 +41,12 @@ def with_driver(url: str, driver: str) -> str:
         raise SettingsError("DATABASE_URL is not a URL. Use postgresql://user:password@host:port/database.") from None
     if parsed.get_backend_name() != "postgresql":
         raise SettingsError(f"DATABASE_URL names {parsed.get_backend_name()!r}; Model Assets needs PostgreSQL {OLDEST} or newer.")
-    return parsed.set(drivername=f"postgresql+{driver}").render_as_string(hide_password=False)
+    return _rendered(parsed.set(drivername=f"postgresql+{driver}"))
+
+
+def _rendered(url: URL) -> str:
+    # SQLAlchemy leaves the blanks of a password as they are, and libpq refuses them.
+    return url.render_as_string(hide_password=False).replace(" ", "%20")
 
 
 def plain(url: str) -> str:
@@ -57,7 +62,7 @@ def dagster_url(url: str) -> str:
     own = make_url(with_driver(url, "psycopg2"))
     own = own.set(database=f"{own.database}_dagster")
     _create_database(with_driver(url, "psycopg"), own)
-    return own.render_as_string(hide_password=False)
+    return _rendered(own)
 
 
 def _create_database(url: str, wanted: URL) -> None:
@@ -98,6 +103,14 @@ def connect(url: str) -> Iterator[Connection]:
     except OperationalError as error:
         if not error.connection_invalidated and not is_down(error):
             raise
+        raise DatabaseDown(down_message(url, error)) from error
+
+
+def session(url: str) -> Connection:
+    """A connection outside of any transaction, for what a session holds; close it. Raises DatabaseDown as `connect` does."""
+    try:
+        return engine(url).connect().execution_options(isolation_level="AUTOCOMMIT")
+    except OperationalError as error:
         raise DatabaseDown(down_message(url, error)) from error
 
 

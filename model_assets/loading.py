@@ -1,20 +1,24 @@
 """Loading from the command line: live sources side by side, folders of recordings, a refused payload that a person accepts."""
 
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
+from pathlib import Path
 
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from model_assets import pipeline
 from model_assets.attempts import Attempt, attempt
-from model_assets.database import connect
-from model_assets.errors import ModelAssetsError
+from model_assets.database import connect, is_down
+from model_assets.errors import BadRecording, DatabaseDown, ModelAssetsError, PayloadRefused
 from model_assets.fetching.http import Policy
+from model_assets.ledger import observations
 from model_assets.ledger.describe import Change, describe
 from model_assets.ledger.observations import Observation, instant_text
 from model_assets.pipeline import Audit
@@ -72,7 +76,8 @@ Progress = Callable[[str], None]
 
 
 def sync(url: str, sources: Sequence[Source], policy: Policy, progress: Progress, *, dry_run: bool = False) -> list[Report]:
-    """Read the sources now, side by side; one that fails does not stop the others. A dry run writes nothing and brings the change sets."""
+    """Read the sources now, side by side; one that fails, however, does not stop the others. A dry run writes nothing and brings the change
+    sets. Raises DatabaseDown."""
 
     def one(source: Source) -> Report:
         report = Report(source.name)
@@ -83,14 +88,29 @@ def sync(url: str, sources: Sequence[Source], policy: Policy, progress: Progress
             else:
                 with attempt(url, source.name, pipeline.today(), "model-assets sync") as running:
                     report.add(pipeline.load(url, source, pipeline.record_live(url, source, policy), running))
-        except ModelAssetsError as error:
-            report.errors.append(str(error))
+        except Exception as error:  # noqa: BLE001  (whatever is wrong with one source is not wrong with the others)
+            said = _said(source.name, error)
+            report.errors.append(said if said.startswith(source.name) else f"{source.name}: {said}")
         report.seconds = time.monotonic() - started
         progress(source.name)
         return report
 
     with ThreadPoolExecutor(max_workers=max(1, len(sources))) as pool:
         return list(pool.map(one, sources))
+
+
+def _said(what: str, error: Exception) -> str:
+    """An error in a line; of one that nobody foresaw, where it was raised. Raises it again where the database is down: nothing else will work."""
+    if isinstance(error, DatabaseDown) or (isinstance(error, OperationalError) and is_down(error)):
+        raise error
+    if isinstance(error, ModelAssetsError):
+        return str(error)
+    ours = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(__file__).parent in Path(frame.filename).parents]
+    said = " ".join(str(getattr(error, "orig", error)).split())[:300]
+    return (
+        f"{what} was not loaded: {type(error).__name__}: {said} ({Path(ours[-1].filename).name}, line {ours[-1].lineno})."
+        " This was not foreseen; the ledger did not move. Please report this line."
+    )
 
 
 def _dry(url: str, source: Source, policy: Policy, report: Report) -> None:
@@ -109,12 +129,19 @@ def _dry(url: str, source: Source, policy: Policy, report: Report) -> None:
         )
         with connect(url) as connection:
             report.changes = describe(connection, changes)
+    elif audited.outcome == "seen again":
+        with connect(url) as connection:
+            held = observations.nearest_earlier_accepted(connection, source.name, observation.observed_at)
+        report.listings, report.prices = (held.listings, held.prices) if held else (0, 0)
     if audited.outcome == "refused":
         report.errors.append(f"{observation.label} would be refused: {'; '.join(audited.reasons)}")
 
 
 def import_recordings(url: str, recordings: Iterable[Recording], progress: Progress) -> list[Report]:
-    """Load recordings in the order given, an attempt for each run of the same source and day. What cannot be loaded is named in the reports."""
+    """Load recordings in the order given, an attempt for each run of the same source and day. What cannot be loaded is named in the reports.
+
+    Raises DatabaseDown.
+    """
     reports: dict[str, Report] = {}
     for (name, day), group in groupby(recordings, key=lambda one: (one.source, one.observed_at.date())):
         report = reports.setdefault(name, Report(name))
@@ -123,29 +150,35 @@ def import_recordings(url: str, recordings: Iterable[Recording], progress: Progr
         try:
             with attempt(url, name, day, "model-assets import") as running:
                 _import_day(url, SOURCES[name], files, running, report, progress)
-        except ModelAssetsError as error:
-            report.errors.append(str(error))
+        except Exception as error:  # noqa: BLE001  (as in `sync`)
+            report.errors.append(_said(f"{name} {day}", error))
         report.seconds += time.monotonic() - started
     return list(reports.values())
 
 
 def _import_day(url: str, source: Source, files: Sequence[Recording], running: Attempt, report: Report, progress: Progress) -> None:
-    """Load one day's recordings, each on its own: a refused one does not keep the next from being loaded. Raises the last error at the end."""
-    failed: ModelAssetsError | None = None
+    """Load one day's recordings, each on its own: one that is refused or broken does not keep the next from being loaded. Raises the last
+    error at the end."""
+    failed: Exception | None = None
     for recording in files:
         try:
-            with connect(url) as connection:
-                observation = pipeline.record_recording(connection, source, recording)
-            report.add(pipeline.load(url, source, observation, running))
-        except ModelAssetsError as error:
+            report.add(pipeline.load(url, source, _recorded(url, source, recording), running))
+        except Exception as error:  # noqa: BLE001  (as in `sync`)
+            said = _said(str(recording.path), error)
             if failed is not None:
                 report.errors.append(str(failed))
-            failed = error
-        except ValueError as error:  # an instant ahead of the clock
-            failed = ModelAssetsError(f"{recording.path} was not loaded: {error}")
+            failed = error if isinstance(error, ModelAssetsError) else ModelAssetsError(said)
         progress(str(recording.path.name))
     if failed is not None:
         raise failed
+
+
+def _recorded(url: str, source: Source, recording: Recording) -> Observation:
+    try:
+        with connect(url) as connection:
+            return pipeline.record_recording(connection, source, recording)
+    except ValueError as error:  # an instant ahead of the clock
+        raise BadRecording(f"{recording.path} was not loaded: {error}") from None
 
 
 def accept(url: str, source: Source, at: datetime, by: str) -> Report:
@@ -170,11 +203,17 @@ def accept(url: str, source: Source, at: datetime, by: str) -> Report:
         )
     if digest is None:
         others = ", ".join(instant_text(one) for one in waiting) or "none"
-        raise ModelAssetsError(f"{source.name} has no refused payload at {instant_text(at)}. Refused ones: {others}.")
+        raise ModelAssetsError(
+            f"{source.name} has no refused payload at {instant_text(at)}: there is nothing to accept. Refused ones: {others}."
+        )
     report = Report(source.name)
     started = time.monotonic()
     with attempt(url, source.name, at.date(), f"model-assets accept ({by})") as running:
-        report.add(pipeline.load(url, source, Observation(source.name, at, digest), running, decided_by=by))
+        try:
+            report.add(pipeline.load(url, source, Observation(source.name, at, digest), running, decided_by=by))
+        except PayloadRefused as error:  # the gate is not asked: there are no rows in it at all
+            why = str(error).partition(" was refused: ")[2].partition(" The ledger did not move")[0]
+            raise PayloadRefused(f"{source.name} {instant_text(at)} cannot be accepted, since no rows can be read from it: {why}") from None
     report.seconds = time.monotonic() - started
     return report
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from model_assets import recording_files
 from model_assets.attempts import Attempt
 from model_assets.database import connect
-from model_assets.errors import BadPayload, FetchFailed, NothingRecorded, PayloadRefused
+from model_assets.errors import BadPayload, FetchFailed, ModelAssetsError, NothingRecorded, PayloadRefused
 from model_assets.fetching import strict_json
 from model_assets.fetching.http import NotModified, Policy, fetch
 from model_assets.frames import broken_rows
@@ -28,6 +28,7 @@ from model_assets.recording_files import Recording
 from model_assets.sources.base import Parsed, Source
 
 SHOWN_REASONS = 20
+MERGE_TRIALS = 20
 
 
 @dataclass
@@ -98,23 +99,45 @@ def parse(source: Source, body: bytes) -> Parsed:
     return source.parse(strict_json.loads(body))
 
 
+def audit_day(url: str, source: Source, found: Sequence[Observation]) -> list[Audit]:
+    """Audit observations that follow each other, each as if those before it were merged already: so each change set shows its own changes."""
+    audits: list[Audit] = []
+    for observation in found:
+        audits.append(audit(url, source, observation, before=[one for one in audits if one.staged]))
+    return audits
+
+
 def audit(
-    url: str, source: Source, observation: Observation, *, keep: bool = True, accept_as: str | None = None, body: bytes | None = None
+    url: str,
+    source: Source,
+    observation: Observation,
+    *,
+    keep: bool = True,
+    accept_as: str | None = None,
+    body: bytes | None = None,
+    before: Sequence[Audit] = (),
 ) -> Audit:
     """Parse an observation, compare it with the ledger, and let the gate judge it. With `keep` the change set is staged for the merge;
     without, nothing is written, and `body` may be a payload that is not kept.
 
     A payload equal to the nearest earlier accepted one is not parsed again; one that was merged before is left alone. A refused one gets its
-    verdict here, unless a person accepts it (`accept_as`: by whom). Raises BadPayload only without `keep`.
+    verdict here, unless a person accepts it (`accept_as`: by whom). `before` are audits of earlier instants whose change sets wait to be
+    merged, in order. Raises BadPayload only without `keep`.
     """
     with connect(url) as connection:
         if accept_as is None and _verdict(connection, observation) == "accepted":
             return Audit(observation, "merged before")
+        version = version_of(connection, source.name) + len(before)  # read first: whatever else lands from here on is noticed by the merge
         earlier = observations.nearest_earlier_accepted(connection, source.name, observation.observed_at)
-        if earlier and earlier.observation.sha256 == observation.sha256 and not _spoken_at(connection, observation):
+        waiting = [one for one in before if earlier is None or one.observation.observed_at >= earlier.observation.observed_at]
+        if waiting:
+            last = waiting[-1].staged
+            assert last is not None
+            earlier = observations.Judged(last.observation, "accepted", last.listings, last.prices, last.rejected)
+        elif earlier and earlier.observation.sha256 == observation.sha256 and not _spoken_at(connection, observation):
             staged = None
             if keep:
-                staged = stage_seen_again(connection, observation, earlier, version_of(connection, source.name))
+                staged = stage_seen_again(connection, observation, earlier, version)
             return Audit(observation, "seen again", staged)
         try:
             parsed = parse(source, observations.body_of(connection, observation.sha256) if body is None else body)
@@ -122,7 +145,11 @@ def audit(
             if not keep:
                 raise
             return _refuse(connection, observation, _nothing(observation), Parsed(), [str(error)])
-        changes = ledger_changes.compare(connection, observation, parsed, broken_rows)
+        pending = [one.changes for one in waiting if one.changes]
+        if any(part.restored for one in pending for part in one.parts.values()):
+            version, pending = -1, []  # what those restore is known after their merge only: this one is compared again then
+        changes = ledger_changes.compare(connection, observation, parsed, broken_rows, pending)
+        changes.ledger_version = version
         reasons = judge(changes, earlier)
         if reasons and accept_as is None:
             return (
@@ -166,9 +193,10 @@ def _refuse(connection: Connection, observation: Observation, changes: ChangeSet
 def publish(url: str, source: Source, audited: Audit, fence: Callable[[Connection], None], decided_by: str = "gate") -> Audit:
     """Merge what an audit staged; where the ledger moved in between, audit again first. Returns the audit that was merged.
 
-    Raises Fenced where the run may not commit any more, PayloadRefused where the second audit refuses.
+    Raises Fenced where the run may not commit any more, PayloadRefused where the second audit refuses, and ModelAssetsError where the ledger
+    does not come to rest.
     """
-    for trial in range(20):
+    for trial in range(MERGE_TRIALS):
         if audited.staged is None:
             break
         try:
@@ -182,6 +210,11 @@ def publish(url: str, source: Source, audited: Audit, fence: Callable[[Connectio
                 raise
     if audited.outcome == "refused":
         raise PayloadRefused(refusal(audited))
+    if audited.staged is not None:
+        raise ModelAssetsError(
+            f"{audited.observation.label} was not merged: other runs moved the ledger of {source.name} {MERGE_TRIALS} times meanwhile."
+            " Run it again when fewer of them are at work."
+        )
     return audited
 
 

@@ -2,10 +2,14 @@
 
 import logging
 import os
+import shlex
+import shutil
+import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
 from datetime import date
+from pathlib import Path
 
 import dagster as dg
 from sqlalchemy import text
@@ -90,13 +94,13 @@ def _count(url: str, report: Report, dagster_run_id: str, day: date) -> None:
         report.errors.append(row.message or f"{report.source} {day} ended as {row.status}: Dagster run {dagster_run_id}")
 
 
-def what_next(url: str) -> str:
+def what_next(url: str, embedded: bool) -> str:
     """What a person can do now."""
     with connect(url) as connection:
         prices, free = connection.execute(
             text("select (select count(*) from catalog.price), (select count(*) from access.free_models)")
         ).one()
-    return f"""
+    said = f"""
 {prices:,} prices are served now; {free:,} listings are free to everyone by the policy.
 Next:
   model-assets price gpt-4o                      what it costs, by every source and provider (--as-of a past day)
@@ -104,6 +108,10 @@ Next:
   psql "$(model-assets dsn)" -c "table catalog.source_health"
   make up                                        Dagster's UI at http://127.0.0.1:3000
   model-assets sync                              the live sources (needs the network)
-  model-assets import FOLDER                     your own recordings
-  model-assets down                              stops the embedded database
-(model-assets is in .venv/bin; `. .venv/bin/activate` puts it on the PATH.)"""
+  model-assets import FOLDER                     your own recordings"""
+    if embedded:
+        said += "\n  model-assets down                              stops the embedded database"
+    if shutil.which("model-assets") is None:
+        folder = Path(sys.executable).parent
+        said += f"\n(model-assets is in {folder}; `. {shlex.quote(str(folder / 'activate'))}` puts it on the PATH.)"
+    return said

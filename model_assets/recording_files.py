@@ -37,15 +37,17 @@ class Recording:
 
 
 def _inflate(packed: bytes) -> bytes:
-    machine = zlib.decompressobj(wbits=31)
-    body = machine.decompress(packed, LARGEST_BODY)
-    if machine.unconsumed_tail:
-        raise EOFError(f"it holds more than {LARGEST_BODY >> 20} MiB")
-    if not machine.eof:
-        raise EOFError("it ends early")
-    if machine.unused_data:
-        return gzip.decompress(packed)  # several members, as `cat a.gz b.gz` makes
-    return body
+    body, rest = b"", packed
+    while True:  # several members, as `cat a.gz b.gz` makes, share one limit
+        machine = zlib.decompressobj(wbits=31)
+        body += machine.decompress(rest, LARGEST_BODY - len(body) + 1)
+        if len(body) > LARGEST_BODY:
+            raise EOFError(f"it holds more than {LARGEST_BODY >> 20} MiB")
+        if not machine.eof:
+            raise EOFError("it ends early")
+        rest = machine.unused_data.lstrip(b"\0")
+        if not rest:
+            return body
 
 
 @dataclass(frozen=True)

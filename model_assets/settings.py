@@ -50,9 +50,9 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """The settings of `environment` (of this process, unless given). Raises SettingsError."""
     env = _Reader(os.environ if environment is None else environment)
     schedule = env.text("MODEL_SYNC_SCHEDULE") or "0 2 * * *"
-    if not re.fullmatch(r"[\d*/,\-A-Za-z]+( [\d*/,\-A-Za-z]+){4}|@(hourly|daily|weekly|monthly)", schedule):
+    if not is_cron(schedule):
         raise SettingsError(
-            f"MODEL_SYNC_SCHEDULE is {schedule!r}, which is no cron expression. Use five fields, such as '0 2 * * *' (02:00 UTC)."
+            f"MODEL_SYNC_SCHEDULE is {schedule[:60]!r}, which is no cron expression. Use five fields, such as '0 2 * * *' (02:00 UTC)."
         )
     interval = env.whole("PRICING_SYNC_INTERVAL_HOURS", 6, 1, 24)
     if 24 % interval:
@@ -75,6 +75,37 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     )
 
 
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+#: what each field of a cron expression may hold, as text
+_CRON = [
+    {str(number) for number in range(60)},
+    {str(number) for number in range(24)},
+    {str(number) for number in range(1, 32)},
+    {*(str(number) for number in range(1, 13)), *_MONTHS},
+    {*(str(number) for number in range(8)), *_WEEKDAYS},
+]
+
+
+def is_cron(schedule: str) -> bool:
+    """Whether this is a cron expression of five fields, or one of the usual words for one."""
+    if schedule in ("@hourly", "@daily", "@weekly", "@monthly"):
+        return True
+    found = schedule.lower().split()
+    return len(found) == len(_CRON) and all(
+        _is_cron_part(part, allowed) for field, allowed in zip(found, _CRON, strict=True) for part in field.split(",")
+    )
+
+
+def _is_cron_part(part: str, allowed: set[str]) -> bool:
+    """Whether this is `*`, a value, or a range, each perhaps with a step."""
+    span, slash, step = part.partition("/")
+    if slash and not re.fullmatch("[1-9][0-9]?", step):
+        return False
+    first, dash, last = span.partition("-")
+    return span == "*" or (re.sub("^0(?=.)", "", first) in allowed and (not dash or re.sub("^0(?=.)", "", last) in allowed))
+
+
 class _Reader:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = environment
@@ -86,12 +117,12 @@ class _Reader:
         found = self.text(name).lower()
         if found in ("", "true", "1", "yes", "on", "false", "0", "no", "off"):
             return found in ("true", "1", "yes", "on") if found else default
-        raise SettingsError(f"{name} is {found!r}. Use true or false.")
+        raise SettingsError(f"{name} is {found[:40]!r}. Use true or false.")
 
     def whole(self, name: str, default: int, least: int, most: int) -> int:
         found = self.text(name)
         if not found:
             return default
-        if not found.isdecimal() or not least <= int(found) <= most:
-            raise SettingsError(f"{name} is {found!r}. Use a whole number from {least} to {most}.")
+        if not re.fullmatch("[0-9]{1,9}", found) or not least <= int(found) <= most:
+            raise SettingsError(f"{name} is {found[:40]!r}. Use a whole number from {least} to {most}.")
         return int(found)

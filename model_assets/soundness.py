@@ -24,7 +24,8 @@ BOOKS: dict[str, str] = {
         where not (case state when 'paid' then amount > 0 and amount < 'Infinity' when 'free' then amount = 0 else amount is null end)
            or (state in ('paid', 'free') and amount is null) limit 5""",
     "every accepted observation has its payload": """
-        select format('%s %s', source, observed_at) from ops.observation o left join raw.body b using (sha256) where b.sha256 is null limit 5""",
+        select format('%s %s', source, observed_at) from ops.observation
+        left join (raw.payload join raw.body using (sha256)) using (source, observed_at, sha256) where bytes is null limit 5""",
     "at most one sync runs per source and day": """
         select format('%s %s', source, day) from ops.sync_run where status = 'running' group by source, day having count(*) > 1 limit 5""",
     "no session is idle in a transaction for over a minute": """

@@ -3,7 +3,7 @@
 An asset reads, calls the pipeline, and writes; all that is worth arguing about is in `pipeline`, `ledger` and `gate`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -51,7 +51,7 @@ def _common(source: Source, layer: str) -> dict[str, Any]:
 def _raw(source: Source) -> dg.AssetsDefinition:
     @dg.asset(
         **_common(source, "raw"), kinds={"http", "json", "postgres"},
-        description=f"The payloads as they came.\n\n{source.about}", metadata={"url": dg.MetadataValue.url(source.url)},
+        description=f"The payloads as they came.\n\n{source.description}", metadata={"url": dg.MetadataValue.url(source.url)},
     )  # fmt: skip
     def raw(context: dg.AssetExecutionContext, config: RawConfig, postgres: Postgres, feeds: Feeds) -> dg.MaterializeResult:
         day = date.fromisoformat(context.partition_key)
@@ -91,7 +91,10 @@ def _payload_record(connection: Connection, observation: observations.Observatio
 def _staged(source: Source) -> dg.AssetsDefinition:
     key = dg.AssetKey(["staged", source.name])
     specs = [
-        dg.AssetCheckSpec("payload_is_accepted", asset=key, blocking=True, description="The payload is a catalogue, did not shrink by more than a fifth, and breaks the contract in less than one row of twenty."),
+        dg.AssetCheckSpec(
+            "payload_is_accepted", asset=key, blocking=True,
+            description="The payload is a catalogue, did not shrink by more than a fifth, and breaks the contract in less than one row of twenty.",
+        ),
         dg.AssetCheckSpec("rows_keep_contract", asset=key, description="No row had to go to quarantine."),
         dg.AssetCheckSpec("price_keys_are_mapped", asset=key, description="At least 99 of 100 price values in the payload became price rows."),
         dg.AssetCheckSpec("shape_is_known", asset=key, description="The payload has no key that the source's file does not know."),
@@ -99,7 +102,7 @@ def _staged(source: Source) -> dg.AssetsDefinition:
 
     @dg.asset(
         **_common(source, "staged"), kinds={"python", "pandera", "postgres"}, deps=[["raw", source.name]], check_specs=specs,
-        description=f"The payloads parsed, checked, and compared with the ledger: what is kept is the change set.\n\n{source.about}",
+        description=f"The payloads parsed, checked, and compared with the ledger: what is kept is the change set.\n\n{source.description}",
     )  # fmt: skip
     def staged(context: dg.AssetExecutionContext, postgres: Postgres) -> dg.MaterializeResult:
         day = date.fromisoformat(context.partition_key)
@@ -109,9 +112,11 @@ def _staged(source: Source) -> dg.AssetsDefinition:
                 found = observations.on_day(connection, source.name, day)
             if not found:
                 raise ModelAssetsError(f"raw/{source.name} holds no payload of {day}. Materialise raw/{source.name} for that day first.")
-            audits = [pipeline.audit(postgres.address, source, one) for one in found]
+            audits = pipeline.audit_day(postgres.address, source, found)
             refused = [one for one in audits if one.outcome == "refused"]
-            if refused:
+            for one in refused:
+                pipeline.count(attempt, one)
+            if _nothing_passes(audits):
                 attempt.finish("refused", PayloadRefused(" ".join(pipeline.refusal(one) for one in refused)))
             return dg.MaterializeResult(metadata=_change_metadata(postgres, audits), check_results=_checks(key, audits))
 
@@ -123,7 +128,12 @@ def _staged(source: Source) -> dg.AssetsDefinition:
 def _change_metadata(postgres: Postgres, audits: list[Audit]) -> dict[str, Any]:
     moves = [one.staged for one in audits if one.staged]
     with postgres.begin() as connection:
-        lines = [line.as_dict() for one in audits if one.changes for line in describe(connection, one.changes, CHANGES_SHOWN)]
+        lines = []
+        for place, one in enumerate(audits):
+            if one.changes:
+                before = [earlier.changes for earlier in audits[:place] if earlier.staged and earlier.changes]
+                at = {"observed_at": instant_text(one.observation.observed_at)}
+                lines += [at | line.as_dict() for line in describe(connection, one.changes, CHANGES_SHOWN, before)]
     unmapped = {key: count for one in audits for key, count in one.parsed.unmapped.items()}
     return {
         "dagster/row_count": sum(one.listings + one.prices for one in moves),
@@ -139,8 +149,15 @@ def _change_metadata(postgres: Postgres, audits: list[Audit]) -> dict[str, Any]:
 
 
 _CHANGE_SCHEMA = dg.TableSchema(
-    columns=[dg.TableColumn(name, "string") for name in ("relation", "change", "provider", "listed_id", "what", "before", "after")]
+    columns=[
+        dg.TableColumn(name, "string") for name in ("observed_at", "relation", "change", "provider", "listed_id", "what", "before", "after")
+    ]
 )
+
+
+def _nothing_passes(audits: list[Audit]) -> bool:
+    """Whether the run must stop here. A refused payload does not keep others of its day out: not those that wait, nor a later accepted one."""
+    return audits[-1].outcome == "refused" and not any(one.staged for one in audits)
 
 
 def _checks(key: dg.AssetKey, audits: list[Audit]) -> list[dg.AssetCheckResult]:
@@ -154,13 +171,16 @@ def _checks(key: dg.AssetKey, audits: list[Audit]) -> list[dg.AssetCheckResult]:
     return [
         dg.AssetCheckResult(
             asset_key=key, check_name="payload_is_accepted", passed=not refused,
+            severity=dg.AssetCheckSeverity.ERROR if _nothing_passes(audits) else warn,
             description="; ".join(pipeline.refusal(one) for one in refused) or None,
             metadata={"reasons": _table([{"reason": reason} for reason in reasons])},
         ),
         dg.AssetCheckResult(
             asset_key=key, check_name="rows_keep_contract", passed=not rejects, severity=warn,
             description=f"{len(rejects)} rows went to quarantine; what held before goes on" if rejects else None,
-            metadata={"first": _table([{"listed_id": str(reject.listed_id), "reason": reject.reason, "text": reject.original[:200]} for _, reject in rejects[:20]])},
+            metadata={"first": _table([
+                {"listed_id": str(reject.listed_id), "reason": reject.reason, "text": reject.original[:200]} for _, reject in rejects[:20]
+            ])},
         ),
         dg.AssetCheckResult(
             asset_key=key, check_name="price_keys_are_mapped", passed=share >= 0.99, severity=warn,
@@ -184,7 +204,7 @@ def _table(records: list[dict[str, str]]) -> dg.MetadataValue:
 def _history(source: Source) -> dg.AssetsDefinition:
     @dg.asset(
         **_common(source, "history"), kinds={"postgres"}, deps=[["staged", source.name]],
-        description=f"The ledger of the source: the day's change sets merged by time, each whole or not at all.\n\n{source.about}",
+        description=f"The ledger of the source: the day's change sets merged by time, each whole or not at all.\n\n{source.description}",
         metadata={"dagster/column_schema": _price_schema()},
     )  # fmt: skip
     def history(context: dg.AssetExecutionContext, postgres: Postgres) -> dg.MaterializeResult:
@@ -232,9 +252,9 @@ def _fence(context: dg.AssetExecutionContext, attempt: Attempt) -> Callable[[Con
 
     def fence(connection: Connection) -> None:
         attempt.fence(connection)
-        run = context.instance.get_run_by_id(context.run_id)
+        run = context.instance.get_run_by_id(context.run.run_id)
         if run is not None and run.status in ENDED:
-            raise Fenced(f"Dagster run {context.run_id} is {run.status.value}: it may not write to the ledger any more.")
+            raise Fenced(f"Dagster run {context.run.run_id} is {run.status.value}: it may not write to the ledger any more.")
 
     return fence
 
@@ -244,7 +264,7 @@ def _attempted(
 ) -> dg.MaterializeResult:
     """Do a step's work within the run's attempt, keep how it ended, and turn our errors into failures that say what to do."""
     try:
-        attempt = resume_or_begin(postgres.address, source.name, day, f"dagster run {context.run_id[:8]}", context.run_id)
+        attempt = resume_or_begin(postgres.address, source.name, day, f"dagster run {context.run.run_id[:8]}", context.run.run_id)
     except ModelAssetsError as error:
         raise _failure(error) from error
     try:
@@ -267,5 +287,4 @@ def _failure(error: ModelAssetsError) -> dg.Failure:
 
 def _history_follows(context: dg.AssetExecutionContext, source: Source) -> bool:
     """Whether this run goes on to the source's history, which ends the attempt."""
-    selection: Iterable[dg.AssetKey] | None = context.run.asset_selection
-    return selection is None or dg.AssetKey(["history", source.name]) in selection
+    return dg.AssetKey(["history", source.name]) in context.job_def.asset_layer.selected_asset_keys

@@ -45,7 +45,10 @@ class Part:
 
 @dataclass
 class ChangeSet:
-    """What an observation changes, compared with the ledger at `ledger_version`."""
+    """What an observation changes, compared with the ledger at `ledger_version`.
+
+    `spoken`: the keys of which the payload speaks although their whole entry is in doubt.
+    """
 
     observation: Observation
     ledger_version: int
@@ -53,6 +56,7 @@ class ChangeSet:
     rejects: list[tuple[Reject, int | None]]
     listings: int
     prices: int
+    spoken: set[int] = field(default_factory=set)
 
     @property
     def added(self) -> int:
@@ -75,8 +79,12 @@ class ChangeSet:
         return not (self.added or self.changed or self.closed)
 
 
-def compare(connection: Connection, observation: Observation, parsed: Parsed, contract: Contract) -> ChangeSet:
+def compare(
+    connection: Connection, observation: Observation, parsed: Parsed, contract: Contract, pending: Sequence[ChangeSet] = ()
+) -> ChangeSet:
     """Compare a parsed payload with the claims that hold at its instant. Writes nothing.
+
+    `pending` are change sets of just before, with nothing accepted since, that will be merged first: what they do counts as done.
 
     `contract` judges the rows that differ. A row that breaks it, a row whose key occurs twice with different values, and whatever the
     source's file rejected say nothing about their keys: what held goes on. `rejects` names each with the key it concerns (null: all keys
@@ -88,13 +96,19 @@ def compare(connection: Connection, observation: Observation, parsed: Parsed, co
     rejects: list[tuple[Reject, int | None]] = [(reject, _key_of(observation.source, reject)) for reject in parsed.rejects]
     parts = {}
     counts = {}
+    spoken: set[int] = set()
     rows_of: dict[str, Sequence[Row]] = {"listing": parsed.listings, "price": parsed.prices}
     for relation in RELATIONS:
         rows = rows_of[relation.name]
-        present = dict(zip(digest_all(relation, rows), rows, strict=True))
+        present = dict(zip(digest_all(rows), rows, strict=True))
         counts[relation.name] = len(present)
-        parts[relation.name] = _compare_relation(connection, observation, relation, present, rejects, contract)
-    return ChangeSet(observation, version or 0, parts, rejects, counts["listing"], counts["price"])
+        held = held_at(connection, relation, observation.source, observation.observed_at)
+        for earlier in pending:
+            held = _after(held, earlier.parts[relation.name])
+        speaks = _spoken(observation.source, relation, rows, rejects)
+        spoken |= speaks
+        parts[relation.name] = _compare_relation(connection, observation, relation, present, held, rejects, contract, speaks)
+    return ChangeSet(observation, version or 0, parts, rejects, counts["listing"], counts["price"], spoken)
 
 
 def _compare_relation(
@@ -102,16 +116,17 @@ def _compare_relation(
     observation: Observation,
     relation: Relation,
     present: dict[bytes, Row],
+    held: dict[bytes, int],
     rejects: list[tuple[Reject, int | None]],
     contract: Contract,
+    spoken: set[int],
 ) -> Part:
-    held = held_at(connection, relation, observation.source, observation.observed_at)
     unheld = present.keys() - held.keys()
     new = [(digest, row) for digest, row in present.items() if digest in unheld] if unheld else []
     gone = {held[digest]: digest for digest in held.keys() - present.keys()}
     opened = _unambiguous(observation.source, relation, new, held, present, rejects, contract)
-    unspoken = _unspoken(connection, relation, rejects, gone)
-    restored, ended = _replaced(connection, observation, relation, rejects)
+    unspoken = _unspoken(connection, relation, rejects, gone, spoken)
+    restored, ended = _replaced(connection, observation, relation, rejects, spoken)
     return Part(opened, (gone.keys() - unspoken) | ended, restored)
 
 
@@ -171,12 +186,23 @@ def _entries_in_doubt(relation: Relation, rejects: Iterable[tuple[Reject, int | 
     return {"providers": [provider for provider, _ in entries], "ids": [listed_id for _, listed_id in entries]}
 
 
+def _spoken(source: str, relation: Relation, rows: Sequence[Row], rejects: Iterable[tuple[Reject, int | None]]) -> set[int]:
+    """The keys of the rows that belong to entries in doubt as a whole."""
+    entries = _entries_in_doubt(relation, rejects)
+    in_doubt = set(zip(entries["providers"], entries["ids"], strict=True))
+    if not in_doubt:
+        return set()
+    return {key_id(source, relation, row) for row in rows if not in_doubt.isdisjoint({(row[0], row[1]), (row[0], None)})}
+
+
 _IN_DOUBT = """exists (
     select from unnest(cast(:providers as text[]), cast(:ids as text[])) as entry (provider, listed_id)
     where entry.provider = {provider} and (entry.listed_id is null or entry.listed_id = {listed_id}))"""
 
 
-def _unspoken(connection: Connection, relation: Relation, rejects: list[tuple[Reject, int | None]], gone: dict[int, bytes]) -> set[int]:
+def _unspoken(
+    connection: Connection, relation: Relation, rejects: list[tuple[Reject, int | None]], gone: dict[int, bytes], spoken: set[int]
+) -> set[int]:
     """Those of the `gone` keys of which the payload says nothing, because their row or entry is in doubt."""
     keys = {key for reject, key in rejects if key is not None and reject.relation == relation.name} & gone.keys()
     entries = _entries_in_doubt(relation, rejects)
@@ -186,12 +212,12 @@ def _unspoken(connection: Connection, relation: Relation, rejects: list[tuple[Re
             text(f"select distinct key_id from history.{relation.name} h where key_id = any(:gone) and {in_doubt}"),
             entries | {"gone": list(gone)},
         )
-        keys |= set(found.scalars())
+        keys |= set(found.scalars()) - spoken
     return keys
 
 
 def _replaced(
-    connection: Connection, observation: Observation, relation: Relation, rejects: list[tuple[Reject, int | None]]
+    connection: Connection, observation: Observation, relation: Relation, rejects: list[tuple[Reject, int | None]], spoken: set[int]
 ) -> tuple[set[int], set[int]]:
     """Keys in doubt here of which an earlier payload of the same instant spoke: those that had another claim just before, and those whose
     claim at the instant ends. A key may be in both."""
@@ -213,14 +239,21 @@ def _replaced(
             full join (select key_id, digest, provider, listed_id from history.{relation.name}
                        where source = :source and seen @> cast(:at as timestamptz)) as now using (key_id)
             where before.digest is distinct from now.digest
-              and (coalesce(before.key_id, now.key_id) = any(:keys) or {in_doubt})
+              and (coalesce(before.key_id, now.key_id) = any(:keys)
+                   or coalesce(before.key_id, now.key_id) <> all(cast(:spoken as bigint[])) and {in_doubt})
             """
         ),
         at
         | _entries_in_doubt(relation, rejects)
-        | {"keys": [key for reject, key in rejects if key is not None and reject.relation == relation.name]},
+        | {"keys": [key for reject, key in rejects if key is not None and reject.relation == relation.name], "spoken": list(spoken)},
     ).all()
     return {key for key, before, _ in found if before}, {key for key, _, now in found if now}
+
+
+def _after(held: dict[bytes, int], part: Part) -> dict[bytes, int]:
+    """What holds once a change set is merged."""
+    going_on = {digest: key for digest, key in held.items() if key not in part.closing}
+    return going_on | {digest: key for key, (digest, _) in part.opened.items()}
 
 
 def held_at(connection: Connection, relation: Relation, source: str, at: datetime) -> dict[bytes, int]:

@@ -6,7 +6,8 @@ A claim is compared by the digest of its whole row, so that a night on which not
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import get_type_hints
+
+import msgspec
 
 from model_assets.contracts import KEY_WIDTH, Listing, Price
 
@@ -21,7 +22,6 @@ class Relation:
     name: str
     columns: tuple[str, ...]
     key_width: int
-    row_format: str
 
     @property
     def column_list(self) -> str:
@@ -34,17 +34,24 @@ class Relation:
         return self.columns[: self.key_width]
 
 
-def _row_format(row_type: type[Listing] | type[Price]) -> str:
-    """A `%` format that gives different rows different texts: nullable texts and lists as ASCII literals, so that a None is not 'None';
-    what cannot be mistaken as it is. An ASCII literal does not depend on which characters this Python calls printable."""
-    hints = get_type_hints(row_type)
-    return "\x1f".join("%a" if hints[name] in (str | None, tuple[str, ...]) else "%s" for name in row_type._fields)
+def digest_all(rows: Iterable[Row]) -> list[bytes]:
+    """A digest of 16 bytes for each row, of all its columns.
+
+    Rows are hashed as MessagePack, which is exact (a None is not 'None', a Decimal keeps its digits as text), the same in every version, and
+    made in a tenth of the time that any text of a row takes.
+    """
+    encode, hashed = msgspec.msgpack.encode, sha256
+    try:
+        return [hashed(encode(row)).digest()[:DIGEST_BYTES] for row in rows]
+    except UnicodeEncodeError:  # a lone surrogate: its row breaks the contract, and will be told so
+        return [hashed(_encoded(row)).digest()[:DIGEST_BYTES] for row in rows]
 
 
-def digest_all(relation: Relation, rows: Iterable[Row]) -> list[bytes]:
-    """A digest of 16 bytes for each row, of all its columns."""
-    form, hashed = relation.row_format, sha256
-    return [hashed((form % row).encode("utf-8", "surrogatepass")).digest()[:DIGEST_BYTES] for row in rows]
+def _encoded(row: Row) -> bytes:
+    try:
+        return msgspec.msgpack.encode(row)
+    except UnicodeEncodeError:
+        return ascii(tuple(row)).encode()
 
 
 def key_id(source: str, relation: Relation, row: Sequence[object]) -> int:
@@ -53,10 +60,10 @@ def key_id(source: str, relation: Relation, row: Sequence[object]) -> int:
     Computed rather than handed out, so that it does not depend on the order of loading and no look-up is needed. At a million keys the
     chance of two falling together is below one in ten million.
     """
-    text = "\x1f".join((source, relation.name, *map(str, row[: relation.key_width])))
-    return int.from_bytes(sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big", signed=True)
+    key = _encoded((source, relation.name, *row[: relation.key_width]))
+    return int.from_bytes(sha256(key).digest()[:8], "big", signed=True)
 
 
-LISTING = Relation("listing", Listing._fields, KEY_WIDTH["listing"], _row_format(Listing))
-PRICE = Relation("price", Price._fields, KEY_WIDTH["price"], _row_format(Price))
+LISTING = Relation("listing", Listing._fields, KEY_WIDTH["listing"])
+PRICE = Relation("price", Price._fields, KEY_WIDTH["price"])
 RELATIONS = (LISTING, PRICE)

@@ -1,5 +1,6 @@
 """Change sets in words: what opens, what changes from what to what, what ends."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -28,14 +29,19 @@ class Change:
         return asdict(self)
 
 
-def describe(connection: Connection, changes: ChangeSet, limit: int | None = None) -> list[Change]:
-    """The lines of a change set, prices first, changed before opened before closed; the first `limit` of them."""
+def describe(connection: Connection, changes: ChangeSet, limit: int | None = None, pending: Sequence[ChangeSet] = ()) -> list[Change]:
+    """The lines of a change set, prices first, changed before opened before closed; the first `limit` of them.
+
+    `pending` are the change sets it was compared as coming after (see `changes.compare`).
+    """
     lines: list[Change] = []
     for relation in reversed(RELATIONS):
         part = changes.parts[relation.name]
         changed = [key for key in part.opened if key in part.closing]
         closed = [key for key in part.closing if key not in part.opened]
         before = _rows_at(connection, relation, changes.observation.observed_at, (changed + closed)[:limit])
+        for earlier in pending:
+            before |= {key: row for key, (_, row) in earlier.parts[relation.name].opened.items()}
         lines += [_line(relation, "changed", before.get(key), part.opened[key][1]) for key in changed[:limit]]
         lines += [_line(relation, "opened", None, row) for row in _opened(part, limit)]
         lines += [_line(relation, "closed", before.get(key), None) for key in closed[:limit] if key in before]

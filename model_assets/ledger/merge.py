@@ -40,10 +40,12 @@ def merge(
     """Apply a staged change set in the transaction of `connection`: whole or not at all.
 
     `fence` is called last and raises where this run may not commit any more (it was cancelled, or another one replaced it).
-    Raises LedgerMoved where the ledger moved since the comparison.
+    Raises LedgerMoved where the ledger moved since the comparison, or the change set is gone: a server that crashed empties `staged`.
     """
     observation = staged.observation
-    if lock_source(connection, observation.source) != staged.ledger_version:
+    version = lock_source(connection, observation.source)
+    kept = text("select true from staged.change_set where change_set_id = :id for update")
+    if version != staged.ledger_version or not connection.execute(kept, {"id": staged.change_set_id}).scalar():
         raise LedgerMoved(observation.label)
     if staged.added or staged.changed or staged.closed:
         for relation in RELATIONS:
@@ -74,14 +76,15 @@ def keep_verdict(connection: Connection, staged: Staged, verdict: str, reasons: 
         text(
             """
             insert into ops.observation (source, observed_at, sha256, verdict, reasons, decided_by, listings, prices, rejected,
-                                         price_values, unmapped, drift, oddities)
+                                         price_values, unmapped, drift, oddities, spoken)
             select source, observed_at, sha256, :verdict, :reasons, :decided_by, listings, prices, :rejected,
-                   price_values, unmapped, drift, oddities
+                   price_values, unmapped, drift, oddities, spoken
             from staged.change_set where change_set_id = :id
             on conflict (source, observed_at, sha256) do update set
                 verdict = excluded.verdict, reasons = excluded.reasons, decided_by = excluded.decided_by, judged_at = now(),
                 listings = excluded.listings, prices = excluded.prices, rejected = excluded.rejected,
-                price_values = excluded.price_values, unmapped = excluded.unmapped, drift = excluded.drift, oddities = excluded.oddities
+                price_values = excluded.price_values, unmapped = excluded.unmapped, drift = excluded.drift, oddities = excluded.oddities,
+                spoken = excluded.spoken
             """
         ),
         key | {"verdict": verdict, "reasons": as_json(list(reasons)), "decided_by": decided_by, "rejected": staged.rejected},
@@ -138,7 +141,7 @@ def _merge_statement(relation: Relation, doubts: bool) -> str:
                    select from ops.quarantine q
                    where q.source = o.source and q.observed_at = o.observed_at and q.sha256 = o.sha256
                      and (q.key_id = touched.key_id
-                          or (q.key_id is null and q.provider = touched.provider and coalesce(q.listed_id, touched.listed_id) = touched.listed_id
+                          or (q.key_id is null and touched.key_id <> all(o.spoken) and q.provider = touched.provider and coalesce(q.listed_id, touched.listed_id) = touched.listed_id
                               and q.relation in ('listing', '{name}')))))"""
     return f"""
         with touched as (

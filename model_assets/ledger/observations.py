@@ -94,12 +94,12 @@ def body_of(connection: Connection, digest: bytes) -> bytes:
 
 
 def on_day(connection: Connection, source: str, day: date) -> list[Observation]:
-    """The source's observations of a UTC day, in order of time; where an instant has several payloads, the one recorded last comes last."""
+    """The source's observations of a UTC day, in order of time; where an instant has several payloads, the one recorded last."""
     start = datetime.combine(day, time(), UTC)
     rows = connection.execute(
         text(
-            "select observed_at, sha256 from raw.payload where source = :source and observed_at >= :start and observed_at < :end"
-            " order by observed_at, recorded_at, sha256"
+            "select distinct on (observed_at) observed_at, sha256 from raw.payload"
+            " where source = :source and observed_at >= :start and observed_at < :end order by observed_at, recorded_at desc, sha256 desc"
         ),
         {"source": source, "start": start, "end": start + timedelta(days=1)},
     )

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -38,7 +39,7 @@ def stage(connection: Connection, changes: ChangeSet, parsed: Parsed) -> Staged:
     observation = changes.observation
     staged = _new_change_set(
         connection, observation, changes.ledger_version, (changes.added, changes.changed, changes.closed), changes.listings, changes.prices,
-        len(changes.rejects), parsed,
+        len(changes.rejects), parsed, changes.spoken,
     )  # fmt: skip
     for relation in RELATIONS:
         part = changes.parts[relation.name]
@@ -60,7 +61,8 @@ def stage_seen_again(connection: Connection, observation: Observation, before: J
     staged = _new_change_set(connection, observation, ledger_version, (0, 0, 0), before.listings, before.prices, before.rejected, Parsed())
     connection.execute(
         text(
-            "update staged.change_set set price_values = o.price_values, unmapped = o.unmapped, drift = o.drift, oddities = o.oddities"
+            "update staged.change_set set price_values = o.price_values, unmapped = o.unmapped, drift = o.drift, oddities = o.oddities,"
+            " spoken = o.spoken"
             " from ops.observation o where change_set_id = :id and o.source = :source and o.observed_at = :at and o.sha256 = :sha256"
         ),
         earlier | {"id": staged.change_set_id},
@@ -104,6 +106,7 @@ def _new_change_set(
     prices: int,
     rejected: int,
     parsed: Parsed,
+    spoken: Iterable[int] = (),
 ) -> Staged:
     at = {"source": observation.source, "at": observation.observed_at}
     connection.execute(text("delete from staged.change_set where source = :source and observed_at = :at"), at)
@@ -111,14 +114,14 @@ def _new_change_set(
     change_set_id: int = connection.execute(
         text(
             "insert into staged.change_set (source, observed_at, sha256, ledger_version, added, changed, closed, listings, prices,"
-            " price_values, unmapped, drift, oddities) values (:source, :at, :sha256, :version, :added, :changed, :closed, :listings, :prices,"
-            " :price_values, :unmapped, :drift, :oddities) returning change_set_id"
+            " price_values, unmapped, drift, oddities, spoken) values (:source, :at, :sha256, :version, :added, :changed, :closed, :listings, :prices,"
+            " :price_values, :unmapped, :drift, :oddities, :spoken) returning change_set_id"
         ),
         at
         | {
             "sha256": observation.sha256, "version": ledger_version, "added": added, "changed": changed, "closed": closed,
             "listings": listings, "prices": prices, "price_values": parsed.price_values, "unmapped": as_json(parsed.unmapped),
-            "drift": as_json(parsed.drift), "oddities": len(parsed.oddities),
+            "drift": as_json(parsed.drift), "oddities": len(parsed.oddities), "spoken": list(spoken),
         },
     ).scalar_one()  # fmt: skip
     return Staged(change_set_id, observation, ledger_version, added, changed, closed, listings, prices, rejected)

@@ -137,9 +137,9 @@ class Source:
     extension: str = "json"
 
     @property
-    def title(self) -> str:
-        """The first line of the source's docstring."""
-        return self.about.strip().splitlines()[0]
+    def description(self) -> str:
+        """The source's docstring as Markdown, its table of facts (`Source  https://...`) as a list."""
+        return re.sub(r"^(Source|Grain|Units|Past) +(.*)$", r"- **\1**: \2", self.about.strip(), flags=re.MULTILINE)
 
 
 def as_json(found: object) -> str:

@@ -183,6 +183,12 @@ create index staged_{relation}_by_change_set on staged.{relation} (change_set_id
 """
 
 
+# the few claims with dates hide others of their key, which every question about prices has to look up
+DATED = """
+create index price_with_dates on history.price (source, provider, listed_id)
+    where effective_from is not null or effective_to is not null;
+"""
+
 STAGED = """
 create schema staged;
 create unlogged table staged.change_set (
@@ -253,6 +259,7 @@ def upgrade() -> None:
     op.execute("create schema history")
     op.execute(ledger_table("listing", LISTING_COLUMNS))
     op.execute(ledger_table("price", PRICE_COLUMNS))
+    op.execute(DATED)
     op.execute("create schema catalog")
     op.execute(ACCESS)
 

@@ -1,0 +1,155 @@
+import os
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from model_assets.errors import SettingsError
+from model_assets.settings import BUNDLED_RECORDINGS, PROJECT, Settings, default_home, read_settings
+
+
+def test_without_any_variable_everything_has_its_documented_default() -> None:
+    assert read_settings({}) == Settings(
+        database_url=None,
+        model_assets_home=default_home(),
+        model_recordings=(BUNDLED_RECORDINGS,),
+        model_watch_folder=None,
+        model_policy_file=PROJECT / "model_assets" / "access" / "policy.yml",
+        model_sync_enabled=True,
+        model_sync_schedule="0 2 * * *",
+        model_sync_retry_attempts=3,
+        model_service_retry_ms=1000,
+        db_retry_ms=1000,
+        pricing_sync_enabled=True,
+        pricing_sync_interval_hours=6,
+    )
+    assert read_settings({}).model_policy_file.is_file()
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "value"),
+    [
+        ("DATABASE_URL", "postgres://me@db.example/models", "postgres://me@db.example/models"),
+        ("MODEL_ASSETS_HOME", "/data/home of models", Path("/data/home of models")),
+        ("MODEL_RECORDINGS", os.pathsep.join(("/a", "", "/b c")), (Path("/a"), Path("/b c"), BUNDLED_RECORDINGS)),
+        ("MODEL_WATCH_FOLDER", "/inbox", Path("/inbox")),
+        ("MODEL_POLICY_FILE", "/etc/policy.yml", Path("/etc/policy.yml")),
+        ("MODEL_SYNC_ENABLED", "false", False),
+        ("MODEL_SYNC_SCHEDULE", "15 3 1-7 * MON,FRI", "15 3 1-7 * MON,FRI"),
+        ("MODEL_SYNC_SCHEDULE", "@daily", "@daily"),
+        ("MODEL_SYNC_SCHEDULE", "*/15 00,06-12/2 * jan-mar sun", "*/15 00,06-12/2 * jan-mar sun"),
+        ("MODEL_SYNC_RETRY_ATTEMPTS", "10", 10),
+        ("MODEL_SERVICE_RETRY_MS", "1", 1),
+        ("DB_RETRY_MS", "60000", 60_000),
+        ("PRICING_SYNC_ENABLED", "off", False),
+        ("PRICING_SYNC_INTERVAL_HOURS", "24", 24),
+    ],
+)
+def test_a_variable_sets_its_field_and_no_other(variable: str, text: str, value: Any) -> None:
+    read, untouched = read_settings({variable: f" {text} "}), read_settings({})
+    assert {field.name for field in fields(Settings) if getattr(read, field.name) != getattr(untouched, field.name)} == {variable.lower()}
+    assert getattr(read, variable.lower()) == value
+
+
+@pytest.mark.parametrize("variable", [field.name.upper() for field in fields(Settings)])
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_an_empty_variable_is_as_good_as_none(variable: str, blank: str) -> None:
+    assert read_settings({variable: blank}) == read_settings({})
+
+
+@pytest.mark.parametrize("variable", ["MODEL_SYNC_ENABLED", "PRICING_SYNC_ENABLED"])
+@pytest.mark.parametrize(
+    ("said", "meant"), [("TRUE", True), ("1", True), ("Yes", True), ("on", True), ("False", False), ("0", False), ("NO", False)]
+)
+def test_yes_and_no_are_understood_in_the_usual_words(variable: str, said: str, meant: bool) -> None:
+    assert getattr(read_settings({variable: said}), variable.lower()) is meant
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "advice"),
+    [
+        ("MODEL_SYNC_ENABLED", "maybe", "Use true or false."),
+        ("PRICING_SYNC_ENABLED", "2", "Use true or false."),
+        ("MODEL_SYNC_SCHEDULE", "every night", "Use five fields"),
+        ("MODEL_SYNC_SCHEDULE", "0 2 * *", "Use five fields"),
+        ("MODEL_SYNC_SCHEDULE", "0 2 * * * *", "Use five fields"),
+        ("MODEL_SYNC_SCHEDULE", "@sometimes", "Use five fields"),
+        ("MODEL_SYNC_SCHEDULE", "61 2 * * *", "Use five fields"),
+        ("MODEL_SYNC_SCHEDULE", "0 25 * * *", "Use five fields"),
+        ("MODEL_SYNC_SCHEDULE", "a b c d e", "Use five fields"),
+        ("MODEL_SYNC_SCHEDULE", "*/0 2 * * *", "Use five fields"),
+        ("MODEL_SYNC_SCHEDULE", "0 2, * * *", "Use five fields"),
+        ("MODEL_SYNC_SCHEDULE", "0 2- * * *", "Use five fields"),
+        ("MODEL_SYNC_RETRY_ATTEMPTS", "0", "from 1 to 10"),
+        ("MODEL_SYNC_RETRY_ATTEMPTS", "11", "from 1 to 10"),
+        ("MODEL_SYNC_RETRY_ATTEMPTS", "-3", "from 1 to 10"),
+        ("MODEL_SYNC_RETRY_ATTEMPTS", "three", "from 1 to 10"),
+        ("MODEL_SYNC_RETRY_ATTEMPTS", "3.0", "from 1 to 10"),
+        ("MODEL_SERVICE_RETRY_MS", "1s", "from 1 to 60000"),
+        ("MODEL_SERVICE_RETRY_MS", "60001", "from 1 to 60000"),
+        ("DB_RETRY_MS", "0", "from 1 to 60000"),
+        ("DB_RETRY_MS", "9" * 5000, "from 1 to 60000"),
+        ("PRICING_SYNC_INTERVAL_HOURS", "0", "from 1 to 24"),
+        ("PRICING_SYNC_INTERVAL_HOURS", "25", "from 1 to 24"),
+        ("PRICING_SYNC_INTERVAL_HOURS", "5", "Use 1, 2, 3, 4, 6, 8, 12 or 24."),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named_with_its_variable_and_what_to_use(variable: str, text: str, advice: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        read_settings({variable: text})
+    assert str(error.value).startswith(f"{variable} is ")
+    assert advice in str(error.value)
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 300
+    assert error.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "schedule", ["0 2 * * *", "15 3 1-7 * MON,FRI", "*/15 00,06-12/2 * jan-mar sun", "@hourly", "@daily", "@weekly", "@monthly"]
+)
+def test_a_schedule_that_is_taken_is_one_that_dagster_understands(schedule: str) -> None:
+    dg.ScheduleDefinition(job_name="any", cron_schedule=read_settings({"MODEL_SYNC_SCHEDULE": schedule}).model_sync_schedule)
+
+
+@pytest.mark.parametrize(("hours", "cron"), [(1, "0 */1 * * *"), (6, "0 */6 * * *"), (12, "0 */12 * * *"), (24, "0 0 * * *")])
+def test_hours_between_prices_become_a_cron_expression(hours: int, cron: str) -> None:
+    assert read_settings({"PRICING_SYNC_INTERVAL_HOURS": str(hours)}).pricing_cron == cron
+
+
+def test_a_relative_home_is_taken_from_here_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert read_settings({"MODEL_ASSETS_HOME": "here"}).model_assets_home == tmp_path / "here"
+
+
+def test_the_environment_of_the_process_is_read_unless_another_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRICING_SYNC_INTERVAL_HOURS", "12")
+    assert read_settings().pricing_sync_interval_hours == 12
+    assert read_settings({}).pricing_sync_interval_hours == 6
+
+
+def root() -> int:
+    return 0
+
+
+def somebody() -> int:
+    return 1000
+
+
+@pytest.mark.parametrize(
+    ("user", "data", "home"),
+    [
+        (root, "/data", "/var/lib/model-assets"),
+        (somebody, "/data", "/data/model-assets"),
+        (somebody, "", "/home/me/.local/share/model-assets"),
+    ],
+)
+def test_the_home_is_below_the_users_data_and_for_root_where_another_user_can_enter(
+    monkeypatch: pytest.MonkeyPatch, user: Callable[[], int], data: str, home: str
+) -> None:
+    monkeypatch.setattr(os, "geteuid", user)
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("XDG_DATA_HOME", data)
+    assert default_home() == Path(home)
