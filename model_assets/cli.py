@@ -132,11 +132,23 @@ def _url_of(error: OperationalError) -> str:
 
 def ledger(settings: Settings) -> str:
     """The URL of the ledger, its tables there and up to date: any command that needs them makes them."""
-    from model_assets.ledger.migrate import migrate  # alembic and sqlglot take a while to import
-
     url = ledger_url(settings)
-    migrate(url)
+    _migrated(url)
     return url
+
+
+def _migrated(url: str) -> str:
+    """The revision of the database after bringing it up to date. Raises ModelAssetsError where a newer version of the project made it."""
+    from alembic.util import CommandError  # alembic and sqlglot take a while to import
+
+    from model_assets.ledger.migrate import migrate, newest
+
+    try:
+        return migrate(url)
+    except CommandError as error:
+        raise ModelAssetsError(
+            f"the database cannot be migrated to revision {newest()}: {error}. If a newer version of Model Assets made it, use that one."
+        ) from error
 
 
 @contextmanager
@@ -369,7 +381,8 @@ def _existing(settings: Settings, *, start: bool = False) -> str:
     with connect(url) as connection:
         found = revision(connection)
     if found != newest():
-        raise ModelAssetsError(f"the database is at revision {found or 'none'}, this version needs {newest()}. Run `model-assets migrate`.")
+        remedy = "Use the newer version of Model Assets that made it" if (found or "") > newest() else "Run `model-assets migrate`"
+        raise ModelAssetsError(f"the database is at revision {found or 'none'}, this version needs {newest()}. {remedy}.")
     return url
 
 
@@ -407,9 +420,7 @@ def migrate() -> None:
 
     Safe to run again, and from several machines at once.
     """
-    from model_assets.ledger.migrate import migrate as bring_up
-
-    say(f"the database is at revision {bring_up(ledger_url(read_settings()))}")
+    say(f"the database is at revision {_migrated(ledger_url(read_settings()))}")
 
 
 @cli.command()

@@ -90,7 +90,7 @@ def sync(url: str, sources: Sequence[Source], policy: Policy, progress: Progress
                     report.add(pipeline.load(url, source, pipeline.record_live(url, source, policy), running))
         except Exception as error:  # noqa: BLE001  (whatever is wrong with one source is not wrong with the others)
             said = _said(source.name, error)
-            report.errors.append(said if said.startswith(source.name) else f"{source.name}: {said}")
+            report.errors.append(said if said.startswith(f"{source.name} ") else f"{source.name}: {said}")
         report.seconds = time.monotonic() - started
         progress(source.name)
         return report

@@ -82,7 +82,8 @@ def test_now_is_now() -> None:
 
 
 @pytest.mark.parametrize(
-    "given", ["", "yesterday", "2026-13-01", "2026-02-30", "2026-05-18T25:00Z", "20260518", "2026-W21-1", "0001-01-01T00:00+14:00", "18.5.2026"]
+    "given",
+    ["", "yesterday", "2026-13-01", "2026-02-30", "2026-05-18T25:00Z", "20260518", "2026-W21-1", "0001-01-01T00:00+14:00", "18.5.2026"],
 )
 def test_what_is_no_instant_is_refused_with_the_forms_there_are(given: str) -> None:
     with pytest.raises(ModelAssetsError, match=r"is no instant. Use 2026-01-16T00:10Z, a day such as 2026-01-16"):
@@ -113,7 +114,9 @@ def test_known_at_answers_with_what_was_known_then(ledger: Connection) -> None:
 
 
 def test_a_dated_price_is_found_before_it_was_first_seen_and_an_announced_one_after_its_start(ledger: Connection) -> None:
-    assert [costs(ledger, "o3", read_instant(f"2025-06-{day}"), provider="openai", source="genai_prices")["input"] for day in ("09", "10")] == [
+    assert [
+        costs(ledger, "o3", read_instant(f"2025-06-{day}"), provider="openai", source="genai_prices")["input"] for day in ("09", "10")
+    ] == [
         "10",
         "2",
     ]

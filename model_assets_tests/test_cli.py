@@ -21,14 +21,29 @@ from sqlalchemy.engine import make_url
 from model_assets import cli, database, loading, recording_files
 from model_assets.attempts import attempt
 from model_assets.database import connect
+from model_assets.ledger.migrate import newest
 from model_assets.pipeline import today
-from model_assets.recording_files import Recording
 from model_assets.settings import BUNDLED_RECORDINGS
 from model_assets.sources import SOURCES
 from model_assets_tests.shared_data import SHARED, needs_recordings
 
 PROJECT = Path(__file__).resolve().parents[1]
-COMMANDS = {"up", "sync", "import", "accept", "quarantine", "status", "verify-db", "migrate", "dsn", "env", "down", "price", "diff", "quickstart"}
+COMMANDS = {
+    "up",
+    "sync",
+    "import",
+    "accept",
+    "quarantine",
+    "status",
+    "verify-db",
+    "migrate",
+    "dsn",
+    "env",
+    "down",
+    "price",
+    "diff",
+    "quickstart",
+}
 WITH_JSON = {"sync", "import", "accept", "quarantine", "status", "verify-db", "price", "diff", "quickstart"}
 NEEDING_A_DATABASE = [
     "up", "sync", "sync --dry-run", "accept openrouter 2026-05-18", "quarantine", "status", "verify-db", "migrate", "dsn", "env",
@@ -73,7 +88,9 @@ def ask(filled: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
 def process(url: str, *words: object, **environment: str) -> subprocess.CompletedProcess[str]:
     """The command line in a process of its own."""
     command = [sys.executable, "-m", "model_assets", *map(str, words)]
-    return subprocess.run(command, cwd=PROJECT, env={**os.environ, "DATABASE_URL": url, **environment}, capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        command, cwd=PROJECT, env={**os.environ, "DATABASE_URL": url, **environment}, capture_output=True, text=True, timeout=120
+    )
 
 
 def one(url: str, query: str) -> Any:
@@ -84,7 +101,11 @@ def one(url: str, query: str) -> Any:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with the bundled recordings, to be spoilt."""
-    return Path(shutil.copytree(BUNDLED_RECORDINGS, tmp_path / "my recordings", ignore=shutil.ignore_patterns("*.py", "*.yml", "*.md", "__pycache__")))
+    return Path(
+        shutil.copytree(
+            BUNDLED_RECORDINGS, tmp_path / "my recordings", ignore=shutil.ignore_patterns("*.py", "*.yml", "*.md", "__pycache__")
+        )
+    )
 
 
 def write(folder: Path, source: str, instant: str, payload: object) -> Path:
@@ -181,7 +202,7 @@ def test_json_has_amounts_as_text_and_times_in_utc(words: str, ask: Run) -> None
     for name, value in fields(json.loads(out)):
         if name.endswith("amount") or name == "ratio":
             assert value is None or re.fullmatch(r"\d+(\.\d+)?", value), (name, value)
-        if name.endswith(("_at", "_since", "_from", "_to", "_until")) and name not in ("from", "to"):
+        if name.endswith(("_at", "_since", "_from", "_to", "_until")) and name != "refused_since":  # a count
             assert value is None or re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", value), (name, value)
 
 
@@ -198,7 +219,11 @@ def fields(found: object) -> Iterator[tuple[str, Any]]:
 def test_an_error_leaves_nothing_on_stdout_with_json_and_without(ask: Run) -> None:
     for options in ([], ["--json"]):
         code, out, err = ask("price", "no-such-model-9", *options)
-        assert (code, out, err) == (1, "", "model-assets: No source lists 'no-such-model-9'. Ids are taken letter for letter; none comes near.\n")
+        assert (code, out, err) == (
+            1,
+            "",
+            "model-assets: No source lists 'no-such-model-9'. Ids are taken letter for letter; none comes near.\n",
+        )
 
 
 def test_a_price_is_a_table_with_exact_amounts_and_words_for_what_is_no_amount(ask: Run) -> None:
@@ -234,7 +259,7 @@ def test_a_database_that_is_down_is_one_line_and_exit_code_2(words: str, run: Ru
     assert err.startswith("model-assets: The database at 127.0.0.1:1/mine does not answer (")
     assert err.endswith("Start it, or correct DATABASE_URL.\n")
     assert err.count("\n") == 1
-    assert "cr" not in err.replace("correct", "").replace("incr", "")
+    assert "s3cr" not in err
     assert not list(tmp_path.iterdir())
 
 
@@ -332,11 +357,21 @@ def test_a_database_that_was_never_migrated_is_not_touched_by_questions_about_it
     for command in ("status", "verify-db"):
         code, out, err = run(command)
         assert (code, out) == (1, "")
-        assert err == "model-assets: the database is at revision none, this version needs 0001. Run `model-assets migrate`.\n"
+        assert err == f"model-assets: the database is at revision none, this version needs {newest()}. Run `model-assets migrate`.\n"
     assert one(url, "select count(*) from pg_namespace where nspname = 'ops'") == 0
-    assert run("migrate") == (0, "the database is at revision 0001\n", "")
-    assert run("migrate") == (0, "the database is at revision 0001\n", "")
+    assert run("migrate") == (0, f"the database is at revision {newest()}\n", "")
+    assert run("migrate") == (0, f"the database is at revision {newest()}\n", "")
     assert run("verify-db")[0] == 0
+
+
+def test_a_database_that_a_newer_version_made_is_left_alone(url: str, run: Run) -> None:
+    with connect(url) as connection:
+        connection.execute(text("update ops.alembic_version set version_num = '9999'"))
+    for command in ("status", "verify-db", "migrate", "dsn"):
+        code, out, err = run(command)
+        assert (code, out, err.count("\n")) == (1, "", 1)
+        assert "9999" in err
+        assert "newer version of Model Assets" in err
 
 
 def test_verify_db_names_the_claims_that_hold_and_the_one_that_is_broken(url: str, run: Run, folder: Path) -> None:
@@ -353,7 +388,7 @@ def test_verify_db_names_the_claims_that_hold_and_the_one_that_is_broken(url: st
     assert err.startswith("model-assets: the ledger is not sound: see the claims above.")
     assert err.count("\n") == 1
     broken = json.loads(run("verify-db", "--json")[1])["claims"]
-    assert [claim for claim, examples in broken.items() if examples][0] == "every claim starts with an accepted observation"
+    assert next(claim for claim, examples in broken.items() if examples) == "every claim starts with an accepted observation"
 
 
 def test_dsn_is_one_line_that_clients_connect_with(run: Run, url: str) -> None:
@@ -376,7 +411,7 @@ def dagster_too(url: str, server: str) -> Iterator[None]:
 
 @pytest.mark.usefixtures("dagster_too")
 def test_env_can_be_evaluated_by_sh_whatever_is_in_the_path(url: str, tmp_path: Path) -> None:
-    home = tmp_path / "it's $HOME, \"mine\""
+    home = tmp_path / 'it\'s $HOME, "mine"'
     script = 'eval "$("$1" -m model_assets env)" && printf "%s\\n" "$MODEL_ASSETS_HOME" "$DAGSTER_HOME" "$DATABASE_URL" "$DAGSTER_PG_URL"'
     environment = {**os.environ, "DATABASE_URL": url, "MODEL_ASSETS_HOME": str(home)}
     ended = subprocess.run(["sh", "-c", script, "sh", sys.executable], cwd=PROJECT, env=environment, capture_output=True, text=True)
@@ -516,7 +551,9 @@ def shrunken(run: Run, folder: Path) -> Path:
     return write(folder, "openrouter", "2026-05-19T0200Z", {"data": openrouter(19)["data"][:10]})
 
 
-def test_a_refused_payload_is_named_with_the_command_that_accepts_it_and_the_ledger_did_not_move(url: str, run: Run, shrunken: Path) -> None:
+def test_a_refused_payload_is_named_with_the_command_that_accepts_it_and_the_ledger_did_not_move(
+    url: str, run: Run, shrunken: Path
+) -> None:
     before = one(url, "select count(*) from history.listing where upper(seen) is null")
     code, out, err = run("import", shrunken)
     assert code == 1
@@ -639,5 +676,4 @@ def test_recordings_are_found_from_any_working_directory(url: str, folder: Path)
     environment = {**os.environ, "DATABASE_URL": url, "PYTHONPATH": str(PROJECT)}
     ended = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert Recording("openrouter", recording_files.read_instant("2026-05-18T0200Z.json.gz"), folder)  # type: ignore[arg-type]
     assert json.loads(ended.stdout)["sources"][0]["observations"] == 4

@@ -10,10 +10,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import model_assets.recordings
@@ -23,7 +22,7 @@ from model_assets.recording_files import Recording
 from model_assets.sources import SOURCES
 from model_assets_tests.shared_data import body, needs_recordings
 from model_assets_tests.shared_data import recordings as real_recordings
-from model_assets_tests.test_pipeline import assert_sound, at, dump, genai_payload, load, model, payload, reset, row_versions, select
+from model_assets_tests.test_pipeline import Model, assert_sound, at, dump, genai_payload, load, model, payload, reset, row_versions, select
 
 Order = Callable[[Sequence[Recording]], list[list[Recording]]]
 #: how to import: the order, and what goes side by side
@@ -59,8 +58,8 @@ QUOTES = [None, "0.000001", "0.000002", "0", "-1", "n/a", "twice"]
 
 
 @st.composite
-def openrouter_payloads(draw: st.DrawFn) -> bytes:
-    """OpenRouter's list: two models that come and go, one that is always there, one entry that may be broken."""
+def openrouter_models(draw: st.DrawFn) -> list[Model]:
+    """Two models that come and go, one that is always there, and sometimes an entry that puts all the absent ones in doubt."""
     models = []
     for name in ("lab/a", "lab/b", "lab/c"):
         quote = draw(st.sampled_from(QUOTES[name == "lab/c" :]))
@@ -68,14 +67,13 @@ def openrouter_payloads(draw: st.DrawFn) -> bytes:
             models += [model(name, "0.000001"), model(name, "0.000003")]
         elif quote:
             models.append(model(name, quote, name=draw(st.sampled_from(["A", "B"]))))
-    broken: list[Any] = [{"name": "no id"}] if draw(st.booleans()) else []
-    return payload(*models, *broken, others=60)
+    return [*models, *([{"name": "no id"}] if draw(st.booleans()) else [])]
 
 
 @st.composite
-def genai_payloads(draw: st.DrawFn) -> bytes:
-    """genai-prices' list: prices with tiers, dates, none, and a broken one."""
-    prices = {
+def genai_prices(draw: st.DrawFn) -> dict[str, object]:
+    """Prices with tiers, with dates, of a model without any, and one that is sometimes broken: whole, or in one of its meters."""
+    prices: dict[str, object] = {
         "none": {},
         "flat": {"input_mtok": draw(st.integers(0, 2)), "output_mtok": 3},
         "tiered": {"input_mtok": {"base": 1, "tiers": [{"start": draw(st.sampled_from([100, 200])), "price": 2}]}},
@@ -83,14 +81,16 @@ def genai_payloads(draw: st.DrawFn) -> bytes:
             {"prices": {"input_mtok": 1}},
             {"constraint": {"start_date": "2025-07-01"}, "prices": {"input_mtok": draw(st.integers(0, 2))}},
         ],
-        "broken": {"input_mtok": draw(st.sampled_from([-1, 5])), "output_mtok": 1},
+        "broken": draw(
+            st.sampled_from([{"input_mtok": -1, "output_mtok": 1}, {"input_mtok": {}, "output_mtok": 2}, {"input_mtok": 5}, []])
+        ),
     }
-    return genai_payload({name: prices[name] for name in draw(st.lists(st.sampled_from(sorted(prices)), unique=True))})
+    return {name: prices[name] for name in draw(st.lists(st.sampled_from(sorted(prices)), unique=True))}
 
 
 STEPS = [0, 0.25, 1, 1.5, 2]
 examples = settings(
-    max_examples=int(os.environ.get("ORDER_EXAMPLES", "6")), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=int(os.environ.get("ORDER_EXAMPLES", "4")), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
@@ -104,15 +104,38 @@ def assert_same_in_every_order(url: str, recordings: Sequence[Recording]) -> Non
 
 
 @examples
-@given(payloads=st.dictionaries(st.sampled_from(STEPS), openrouter_payloads(), min_size=2))
-def test_openrouter_in_any_order_ends_in_the_same_ledger(url: str, tmp_path: Path, payloads: dict[float, bytes]) -> None:
+@given(days=st.dictionaries(st.sampled_from(STEPS), openrouter_models(), min_size=2))
+@example(days={0: [model("lab/c")], 0.25: [model("lab/c", "0.000003", name="B"), {"name": "no id"}]})
+@example(days={0: [model("lab/a"), {"name": "no id"}], 1: [{"name": "no id"}], 2: [model("lab/b")]})
+def test_openrouter_in_any_order_ends_in_the_same_ledger(url: str, tmp_path: Path, days: dict[float, list[Model]]) -> None:
+    payloads = {step: payload(*models, others=60) for step, models in days.items()}
     assert_same_in_every_order(url, write(Path(tempfile.mkdtemp(dir=tmp_path)), "openrouter", payloads))
 
 
 @examples
-@given(payloads=st.dictionaries(st.sampled_from(STEPS), genai_payloads(), min_size=2))
-def test_genai_prices_in_any_order_end_in_the_same_ledger(url: str, tmp_path: Path, payloads: dict[float, bytes]) -> None:
+@given(days=st.dictionaries(st.sampled_from(STEPS), genai_prices(), min_size=2))
+@example(days={0: {"half": {"input_mtok": 1, "output_mtok": 1}}, 1: {"half": {"input_mtok": {}, "output_mtok": 2}}})
+def test_genai_prices_in_any_order_end_in_the_same_ledger(url: str, tmp_path: Path, days: dict[float, dict[str, object]]) -> None:
+    payloads = {step: genai_payload(prices) for step, prices in days.items()}
     assert_same_in_every_order(url, write(Path(tempfile.mkdtemp(dir=tmp_path)), "genai_prices", payloads))
+
+
+@examples
+@given(loads=st.lists(st.tuples(st.sampled_from(STEPS[:3]), openrouter_models()), min_size=2, max_size=6))
+@example(loads=[(0, [model("lab/a")]), (1, [model("lab/a", name="B")]), (1, [model("lab/a", name="C"), {"name": "no id"}])])
+@example(loads=[(0, [model("lab/a")]), (1, [model("lab/a", name="B")]), (1, [{"name": "no id"}])])
+def test_corrected_days_in_any_order_end_as_if_only_the_last_payload_of_each_had_been_there(
+    url: str, loads: list[tuple[float, list[Model]]]
+) -> None:
+    reset(url)
+    for step, models in loads:
+        load(url, at(step), payload(*models, others=60))
+    corrected = dump(url)
+    assert_sound(url)
+    reset(url)
+    for step, models in sorted(dict(loads).items()):
+        load(url, at(step), payload(*models, others=60))
+    assert corrected == dump(url)
 
 
 def test_the_recordings_that_come_with_the_project_in_any_order_end_in_the_same_ledger(url: str) -> None:

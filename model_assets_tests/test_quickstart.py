@@ -94,11 +94,13 @@ def test_more_than_8000_prices_are_served_and_every_source_is_among_them(ran: Ra
 
 def test_every_attempt_succeeded_and_names_its_dagster_run(ran: Ran) -> None:
     assert one(ran.url, "select count(*) from ops.sync_run") == len(quickstart.days_to_load())
-    assert one(ran.url, "select count(*) from ops.sync_run where status <> 'succeeded' or dagster_run_id is null or message is not null") == 0
+    assert (
+        one(ran.url, "select count(*) from ops.sync_run where status <> 'succeeded' or dagster_run_id is null or message is not null") == 0
+    )
     with connect(ran.url) as connection:
         named = set(connection.execute(text("select dagster_run_id from ops.sync_run")).scalars())
     with connect(ran.dagster_url) as connection:
-        found = dict(connection.execute(text("select run_id, status from runs")).all())  # type: ignore[arg-type]
+        found = {row.run_id: row.status for row in connection.execute(text("select run_id, status from runs"))}
     assert named < found.keys()
     assert len(found) == len(named) + 1  # catalog and access
     assert set(found.values()) == {"SUCCESS"}
@@ -107,9 +109,7 @@ def test_every_attempt_succeeded_and_names_its_dagster_run(ran: Ran) -> None:
 def test_dagster_knows_every_asset_as_materialised_and_no_check_failed_but_that_the_recordings_are_old(ran: Ran) -> None:
     with connect(ran.dagster_url) as connection:
         keys = set(connection.execute(text("select asset_key from asset_keys where last_materialization is not null")).scalars())
-        failed = set(
-            connection.execute(text("select check_name from asset_check_executions where execution_status = 'FAILED'")).scalars()
-        )
+        failed = set(connection.execute(text("select check_name from asset_check_executions where execution_status = 'FAILED'")).scalars())
     assert {f'["{layer}", "{name}"]' for layer in ("raw", "staged", "history") for name in SOURCES} <= keys
     assert {'["catalog", "price"]', '["catalog", "price_change"]', '["access", "free_models"]'} <= keys
     assert failed == {"source_is_fresh"}

@@ -141,7 +141,8 @@ def _merge_statement(relation: Relation, doubts: bool) -> str:
                    select from ops.quarantine q
                    where q.source = o.source and q.observed_at = o.observed_at and q.sha256 = o.sha256
                      and (q.key_id = touched.key_id
-                          or (q.key_id is null and touched.key_id <> all(o.spoken) and q.provider = touched.provider and coalesce(q.listed_id, touched.listed_id) = touched.listed_id
+                          or (q.key_id is null and touched.key_id <> all(o.spoken)
+                              and q.provider = touched.provider and coalesce(q.listed_id, touched.listed_id) = touched.listed_id
                               and q.relation in ('listing', '{name}')))))"""
     return f"""
         with touched as (
