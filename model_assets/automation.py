@@ -158,7 +158,9 @@ def judge_freshness(source: Source, last: datetime | None, now: datetime) -> dg.
 @dg.asset(
     key=["access", "policy"], group_name="access", kinds={"yaml", "postgres"}, owners=["team:access"], tags={"layer": "access"},
     description="The rules of the policy file (MODEL_POLICY_FILE): which tier may use which listings. An empty policy allows nothing.",
-    automation_condition=dg.AutomationCondition.missing() & ~dg.AutomationCondition.in_progress() & ~dg.AutomationCondition.execution_failed(),
+    # at once where it was never loaded; after that an edited file counts within the hour
+    automation_condition=(dg.AutomationCondition.missing() & ~dg.AutomationCondition.in_progress() & ~dg.AutomationCondition.execution_failed())
+    | dg.AutomationCondition.on_cron("10 * * * *"),
 )  # fmt: skip
 def policy(postgres: Postgres) -> dg.MaterializeResult:
     rules = load_policy(read_settings().model_policy_file)

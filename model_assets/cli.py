@@ -21,7 +21,7 @@ from rich.text import Text
 from sqlalchemy.exc import OperationalError
 
 from model_assets import answers, embedded, recording_files
-from model_assets.database import connect, down_message, is_down, ledger_url, plain
+from model_assets.database import connect, down_message, is_down, ledger_url, plain, wait_until_up
 from model_assets.errors import BadRecording, ModelAssetsError
 from model_assets.settings import Settings, read_settings
 from model_assets.sources import SOURCES
@@ -133,6 +133,7 @@ def _url_of(error: OperationalError) -> str:
 def ledger(settings: Settings) -> str:
     """The URL of the ledger, its tables there and up to date: any command that needs them makes them."""
     url = ledger_url(settings)
+    wait_until_up(url, settings.db_retry_ms / 1000)
     _migrated(url)
     return url
 
@@ -257,7 +258,7 @@ def sync(sources: tuple[str, ...], dry_run: bool, json_wanted: bool) -> None:
                     rows, ("change", "relation", "provider", "listed_id", "what", "before", "after"), f"{report.source}: what would change"
                 )
     if not dry_run:
-        loading.refresh_tables(url)
+        loading.bring_up_to_date(url, read_settings().model_policy_file)
     finish(reports, json_wanted, "what would be synced" if dry_run else "synced")
 
 
@@ -292,7 +293,7 @@ def import_(path: Path, only: tuple[str, ...], first: datetime | None, last: dat
     url = ledger(read_settings())
     with progress("import", len(chosen)) as step:
         reports = loading.import_recordings(url, chosen, step)
-    loading.refresh_tables(url)
+    loading.bring_up_to_date(url, read_settings().model_policy_file)
     finish(reports, json_wanted, f"imported from {path}", found.problems, skipped)
 
 
@@ -311,7 +312,7 @@ def accept(source: str, instant: datetime, why: str, json_wanted: bool) -> None:
     url = ledger(read_settings())
     by = f"{getpass.getuser()}: {why}" if why else getpass.getuser()
     report = loading.accept(url, SOURCES[source], instant, by)
-    loading.refresh_tables(url)
+    loading.bring_up_to_date(url, read_settings().model_policy_file)
     finish([report], json_wanted, "accepted")
 
 

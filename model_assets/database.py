@@ -1,6 +1,7 @@
 """Which Postgres, and connections to it: the one that DATABASE_URL names, or the embedded one."""
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -92,6 +93,23 @@ def engine(url: str) -> Engine:
         max_overflow=8,
         connect_args={"connect_timeout": 10, "application_name": "model-assets", "options": "-c timezone=UTC -c jit=off"},
     )
+
+
+def wait_until_up(url: str, pause: float, trials: int = 3) -> None:
+    """Return once the server answers; it is asked `trials` times, with a pause of so many seconds between, twice as long each time.
+
+    Raises DatabaseDown after the last; at once where it does answer, and refuses us: waiting would not mend that.
+    """
+    for trial in range(trials):
+        try:
+            with connect(url):
+                return
+        except DatabaseDown as error:
+            # libpq gives no SQLSTATE for a connection that was refused us, only the server's own words
+            answered = "FATAL:" in str(error) and not re.search("starting up|shutting down|in recovery|too many|reserved", str(error))
+            if trial == trials - 1 or answered:
+                raise
+            time.sleep(pause * 2**trial)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from model_assets import pipeline
+from model_assets.access.policy import load_policy, store_policy
 from model_assets.attempts import Attempt, attempt
 from model_assets.database import connect, is_down
 from model_assets.errors import BadRecording, DatabaseDown, ModelAssetsError, PayloadRefused
@@ -218,8 +219,14 @@ def accept(url: str, source: Source, at: datetime, by: str) -> Report:
     return report
 
 
-def refresh_tables(url: str) -> None:
-    """Bring the SQL models that are tables up to what the ledger says now. Views need nothing."""
+def bring_up_to_date(url: str, policy_file: Path) -> None:
+    """Bring what is derived up to what the ledger and the policy file say now: tables among the SQL models, and the policy. Views need nothing.
+
+    Raises SettingsError where the policy file cannot be used.
+    """
+    rules = load_policy(policy_file)
+    with connect(url) as connection:
+        store_policy(connection, rules)
     for model in load_models().values():
         if model.kind == "table":
             with connect(url) as connection:

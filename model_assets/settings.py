@@ -41,9 +41,9 @@ class Settings:
 
     @property
     def pricing_cron(self) -> str:
-        """The price schedule as cron text: every N hours from midnight UTC; 24 is once a day, at midnight."""
+        """The price schedule as cron text: every N hours from 00:30 UTC, on the half hour so as not to meet the nightly one; 24 is once a day."""
         hours = self.pricing_sync_interval_hours
-        return "0 0 * * *" if hours == 24 else f"0 */{hours} * * *"
+        return "30 0 * * *" if hours == 24 else f"30 */{hours} * * *"
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:

@@ -1,4 +1,4 @@
-"""SQL models as Dagster assets: a thin layer over `sql_models.py`. Functions are deployed too, but have no rows, and so are no assets."""
+"""SQL models as Dagster assets: a thin layer over `sql_models`. Functions are deployed too, but have no rows, and so are no assets."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any

@@ -77,6 +77,7 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ):
             monkeypatch.delenv(name)
     monkeypatch.setenv("MODEL_ASSETS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DB_RETRY_MS", "10")
 
 
 def _drop(server: str, name: str) -> None:

@@ -77,7 +77,7 @@ def test_the_environment_says_when_a_schedule_ticks_always_in_utc() -> None:
     assert {one.execution_timezone for one in schedules(read_settings({}))} == {"UTC"}
     assert schedule("every_night").cron_schedule == "0 2 * * *"
     assert schedule("every_night", MODEL_SYNC_SCHEDULE="30 4 * * 1-5").cron_schedule == "30 4 * * 1-5"
-    assert schedule("prices_every_few_hours").cron_schedule == "0 */6 * * *"
+    assert schedule("prices_every_few_hours").cron_schedule == "30 */6 * * *"
 
 
 @pytest.mark.parametrize("hours", [1, 2, 3, 4, 6, 8, 12, 24])
@@ -86,7 +86,7 @@ def test_prices_are_read_every_so_many_hours_of_the_day(hours: int) -> None:
     found = cron_string_iterator(NIGHT.timestamp(), str(prices.cron_schedule), "UTC")
     times = [next(found) for _ in range(26)]
     assert {later - sooner for sooner, later in pairwise(times)} == {timedelta(hours=hours)}
-    assert times[0].minute == 0
+    assert times[0].minute == 30  # not when the nightly schedule ticks
 
 
 def test_prices_are_a_run_per_source_of_the_same_chain() -> None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
@@ -347,3 +348,17 @@ def test_a_server_of_the_oldest_version_or_a_newer_one_will_do(version: str) -> 
     found: Any = Server(version)
     migration._check_server(found)
     assert found.answers == []
+
+
+def test_a_server_that_comes_up_late_is_waited_for() -> None:
+    started = time.monotonic()
+    with pytest.raises(DatabaseDown):
+        database.wait_until_up(CLOSED, 0.1)
+    assert 0.3 <= time.monotonic() - started < 3
+
+
+def test_a_server_that_refuses_us_is_not_waited_for(url: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(DatabaseDown, match="does not answer"):
+        database.wait_until_up(url.rpartition("/")[0] + "/no_such_database", 5)
+    assert time.monotonic() - started < 3

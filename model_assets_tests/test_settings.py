@@ -114,7 +114,7 @@ def test_a_schedule_that_is_taken_is_one_that_dagster_understands(schedule: str)
     dg.ScheduleDefinition(job_name="any", cron_schedule=read_settings({"MODEL_SYNC_SCHEDULE": schedule}).model_sync_schedule)
 
 
-@pytest.mark.parametrize(("hours", "cron"), [(1, "0 */1 * * *"), (6, "0 */6 * * *"), (12, "0 */12 * * *"), (24, "0 0 * * *")])
+@pytest.mark.parametrize(("hours", "cron"), [(1, "30 */1 * * *"), (6, "30 */6 * * *"), (12, "30 */12 * * *"), (24, "30 0 * * *")])
 def test_hours_between_prices_become_a_cron_expression(hours: int, cron: str) -> None:
     assert read_settings({"PRICING_SYNC_INTERVAL_HOURS": str(hours)}).pricing_cron == cron
 

@@ -7,29 +7,26 @@ Proxies       are not used, whatever the environment says: a proxy would look th
 Authorities   those of certifi, or of SSL_CERT_FILE and SSL_CERT_DIR
 
 It speaks through httpcore, the layer under httpx, because only there can one choose the address and bound every single wait: httpx has no
-deadline for a response, and its read timeout starts anew with every byte. A connection serves one try and is closed.
+deadline for a response, and its read timeout starts anew with every byte. A connection serves one try and is closed. `network.py` is what
+httpcore connects with.
 """
 
 import datetime as dt
 import email.utils
 import importlib.metadata
-import ipaddress
-import queue
 import random
 import re
-import socket
 import ssl
-import threading
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import httpcore
 import httpx
 
 from model_assets.errors import FetchFailed
+from model_assets.fetching.network import CheckedNetwork, Trouble, disguised
 
 RETRIED_STATUSES = {429, 500, 502, 503, 504}
 REDIRECTS = {301, 302, 303, 307, 308}
@@ -107,25 +104,17 @@ def fetch(
                 if asked.keys() & {"if-none-match", "if-modified-since"}:
                     return NotModified(answer.headers, answer.url, answer.fetched_at, attempt)
                 if "cache-control" in asked:
-                    raise _Trouble("answered 304 twice, though nothing was said of an earlier copy", "protocol")
+                    raise Trouble("answered 304 twice, though nothing was said of an earlier copy", "protocol")
                 asked["cache-control"] = "no-cache"
                 allowed, wait = allowed + 1, 0.0
-            except _Trouble as trouble:
+            except Trouble as trouble:
                 wait = _pause(trouble, attempt, allowed, policy, give_up - time.monotonic())
             time.sleep(wait)
-    except _Trouble as trouble:
+    except Trouble as trouble:
         tried = f"; tried {attempt} times in {time.monotonic() - started:.1f} s" if attempt > 1 else ""
         message = f"{place} {trouble.said}{tried}. {trouble.todo or _TODO[trouble.kind]}"
         # `from None`: what lies below may quote a request header, and a secret with it.
         raise FetchFailed(message, trouble.kind) from None
-
-
-class _Trouble(Exception):
-    """A try that failed. `again`: another one may succeed; `wait`: the server asked for that many seconds."""
-
-    def __init__(self, said: str, kind: str, *, again: bool = False, wait: float | None = None, todo: str = "") -> None:
-        super().__init__(said)
-        self.said, self.kind, self.again, self.wait, self.todo = said, kind, again, wait, todo
 
 
 _TODO = {
@@ -147,12 +136,12 @@ _TODO = {
 # --- when to try again ------------------------------------------------------------------------------------------------------------------
 
 
-def _pause(trouble: _Trouble, attempt: int, allowed: int, policy: Policy, left: float) -> float:
+def _pause(trouble: Trouble, attempt: int, allowed: int, policy: Policy, left: float) -> float:
     """Seconds until the next try; raises the trouble if there is to be none."""
     if not trouble.again:
         raise trouble
     if trouble.wait is not None and trouble.wait > min(policy.max_retry_after, left):
-        raise _Trouble(f"{trouble.said} and asked for {trouble.wait:.6g} s of patience, which is too long", "throttled")
+        raise Trouble(f"{trouble.said} and asked for {trouble.wait:.6g} s of patience, which is too long", "throttled")
     # Full jitter: many clients that failed together must not come back together.
     backoff = random.uniform(0, policy.backoff_seconds * 2 ** (attempt - 1))  # noqa: S311
     wait = backoff if trouble.wait is None else trouble.wait
@@ -180,7 +169,7 @@ def _retry_after(value: str | None) -> float | None:
 
 def _one_try(url: httpx.URL, headers: dict[str, str], policy: Policy, until: float) -> Response:
     """The answer to one request and the redirects after it; all of it ends at `until`."""
-    network = _CheckedNetwork(policy, until, plain=url.scheme == "http")
+    network = CheckedNetwork(until, plain=url.scheme == "http", allow_loopback=policy.allow_loopback)
     timeouts = {"connect": policy.connect_timeout, "read": policy.read_timeout, "write": policy.read_timeout, "pool": None}
     with httpcore.ConnectionPool(ssl_context=_authorities() if url.scheme == "https" else None, network_backend=network) as pool:
         for _ in range(MAX_REDIRECTS + 1):
@@ -193,16 +182,16 @@ def _one_try(url: httpx.URL, headers: dict[str, str], policy: Policy, until: flo
                     url = _next(url, _headers(answer).get("location"), policy)
             except (httpcore.RemoteProtocolError, httpcore.LocalProtocolError):
                 if network.ended:
-                    raise _Trouble("hung up before it had answered", "cut", again=True) from None
-                raise _Trouble("did not answer in HTTP", "protocol") from None
-    raise _Trouble(f"redirected more than {MAX_REDIRECTS} times", "redirect")
+                    raise Trouble("hung up before it had answered", "cut", again=True) from None
+                raise Trouble("did not answer in HTTP", "protocol") from None
+    raise Trouble(f"redirected more than {MAX_REDIRECTS} times", "redirect")
 
 
 def _authorities() -> ssl.SSLContext:
     try:
         return httpx.create_ssl_context()
     except OSError:
-        raise _Trouble("was not asked: the certificate authorities of this machine cannot be read", "tls") from None
+        raise Trouble("was not asked: the certificate authorities of this machine cannot be read", "tls") from None
 
 
 def _read(answer: httpcore.Response, url: httpx.URL, policy: Policy) -> Response:
@@ -214,14 +203,14 @@ def _read(answer: httpcore.Response, url: httpx.URL, policy: Policy) -> Response
     return Response(body, answer.status, kept, str(url), dt.datetime.now(dt.UTC).replace(microsecond=0), attempts=1)
 
 
-def _bad_status(status: int, headers: dict[str, str]) -> _Trouble:
+def _bad_status(status: int, headers: dict[str, str]) -> Trouble:
     said = f"answered {status}"
     if status in RETRIED_STATUSES:
         wait = _retry_after(headers.get("retry-after"))
-        return _Trouble(said, "throttled" if status == 429 else "status", again=True, wait=wait, todo="Try again later.")
+        return Trouble(said, "throttled" if status == 429 else "status", again=True, wait=wait, todo="Try again later.")
     if status == 206:
-        return _Trouble("answered 206, a part of what was asked for", "status")
-    return _Trouble(said, "status", todo="Check the access token and the URL." if status in (401, 403) else "")
+        return Trouble("answered 206, a part of what was asked for", "status")
+    return Trouble(said, "status", todo="Check the access token and the URL." if status in (401, 403) else "")
 
 
 def _headers(answer: httpcore.Response) -> dict[str, str]:
@@ -239,14 +228,14 @@ def _headers(answer: httpcore.Response) -> dict[str, str]:
 def _body(answer: httpcore.Response, headers: dict[str, str], limit: int) -> bytes:
     encoding, length = headers.get("content-encoding", "").strip().lower(), headers.get("content-length", "")
     if encoding not in ("", "identity", "gzip", "x-gzip"):
-        raise _Trouble(f"sent a body encoded as {encoding[:40]!a}, which was not asked for", "encoding")
+        raise Trouble(f"sent a body encoded as {encoding[:40]!a}, which was not asked for", "encoding")
     if length.isdecimal() and float(length) > limit:
-        raise _Trouble(f"announced a body of {length[:20]} bytes; at most {limit:,} are read", "too_large")
+        raise Trouble(f"announced a body of {length[:20]} bytes; at most {limit:,} are read", "too_large")
     zipped = "gzip" in encoding
     chunks = _capped(_whole(answer), limit)
     body = _inflated(chunks, limit) if zipped else b"".join(chunks)
     if body.startswith(b"\x1f\x8b"):
-        raise _Trouble("sent gzip inside of gzip" if zipped else "sent gzip without saying so", "encoding")
+        raise Trouble("sent gzip inside of gzip" if zipped else "sent gzip without saying so", "encoding")
     return body
 
 
@@ -254,7 +243,7 @@ def _whole(answer: httpcore.Response) -> Iterator[bytes]:
     try:
         yield from answer.iter_stream()
     except httpcore.RemoteProtocolError:  # fewer bytes than the content-length, or a chunk that is none
-        raise _Trouble("sent a body that was cut", "cut", again=True) from None
+        raise Trouble("sent a body that was cut", "cut", again=True) from None
 
 
 def _capped(chunks: Iterable[bytes], limit: int) -> Iterator[bytes]:
@@ -262,7 +251,7 @@ def _capped(chunks: Iterable[bytes], limit: int) -> Iterator[bytes]:
     for chunk in chunks:
         received += len(chunk)
         if received > limit:
-            raise _Trouble(f"sent more than {limit:,} bytes", "too_large")
+            raise Trouble(f"sent more than {limit:,} bytes", "too_large")
         yield chunk
 
 
@@ -272,13 +261,13 @@ def _inflated(chunks: Iterable[bytes], limit: int) -> bytes:
         try:
             body += unzip.decompress(chunk, limit + 1 - len(body))
         except zlib.error:
-            raise _Trouble("sent a body that says it is gzip and is not, or is damaged", "encoding") from None
+            raise Trouble("sent a body that says it is gzip and is not, or is damaged", "encoding") from None
         if len(body) > limit:
-            raise _Trouble(f"sent a gzip of more than {limit:,} bytes", "too_large")
+            raise Trouble(f"sent a gzip of more than {limit:,} bytes", "too_large")
         if unzip.unused_data:
-            raise _Trouble("sent a gzip with something after its end", "encoding")
+            raise Trouble("sent a gzip with something after its end", "encoding")
     if not unzip.eof:
-        raise _Trouble("sent a gzip without an end", "cut", again=True)
+        raise Trouble("sent a gzip without an end", "cut", again=True)
     return bytes(body)
 
 
@@ -295,7 +284,7 @@ def _request_headers(accept: str, extra: Mapping[str, str], etag: str | None, la
     for name, value in wanted.items():
         if not re.fullmatch(r"[a-z0-9!#$%&'*+.^_`|~-]+", name) or not _sendable(value):
             said = f"was not asked: the header {name[:40]!a} has characters that no header may have"
-            raise _Trouble(said, "protocol", todo="Mend that header.")
+            raise Trouble(said, "protocol", todo="Mend that header.")
     validators = {"if-none-match": etag, "if-modified-since": last_modified}
     return wanted | {name: value for name, value in validators.items() if value and _sendable(value)}
 
@@ -316,26 +305,17 @@ def _checked_url(url: str | httpx.URL, policy: Policy) -> httpx.URL:
     try:
         found = httpx.URL(url)
     except (httpx.InvalidURL, UnicodeError):
-        raise _Trouble("cannot be read as one", "forbidden_address") from None
+        raise Trouble("cannot be read as one", "forbidden_address") from None
     host = found.raw_host.decode("ascii")
     if found.scheme not in ("https", "http") or (found.scheme == "http" and not policy.allow_loopback):
-        raise _Trouble(f"begins with {found.scheme[:20]!a}", "forbidden_address")
+        raise Trouble(f"begins with {found.scheme[:20]!a}", "forbidden_address")
     if not host or found.userinfo:
-        raise _Trouble("has no host, or a password in it", "forbidden_address")
+        raise Trouble("has no host, or a password in it", "forbidden_address")
     if found.port is not None and not 0 < found.port < 65_536:
-        raise _Trouble(f"has no port {found.port}", "forbidden_address")
-    if _disguised(host):
-        raise _Trouble(f"has the host {host[:60]!a}, an address in disguise", "forbidden_address")
+        raise Trouble(f"has no port {found.port}", "forbidden_address")
+    if disguised(host):
+        raise Trouble(f"has the host {host[:60]!a}, an address in disguise", "forbidden_address")
     return found
-
-
-def _disguised(host: str) -> bool:
-    """0x7f000001, 2130706433, 127.1, ::ffff:127.0.0.1: what the C library takes for an address and a reader may not."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return re.fullmatch(r"[0-9]+|0[xX][0-9a-fA-F]*", host.rstrip(".").rpartition(".")[2]) is not None
-    return "%" in host or _within(host) != address
 
 
 def _place(url: httpx.URL) -> str:
@@ -346,150 +326,11 @@ def _place(url: httpx.URL) -> str:
 
 def _next(url: httpx.URL, location: str | None, policy: Policy) -> httpx.URL:
     if not location:
-        raise _Trouble("redirected, but not where to", "redirect")
+        raise Trouble("redirected, but not where to", "redirect")
     try:
         target = _checked_url(url.join(location), policy)
-    except (httpx.InvalidURL, UnicodeError, _Trouble):
-        raise _Trouble("redirected to a URL that is none, or not one to follow", "redirect") from None
+    except (httpx.InvalidURL, UnicodeError, Trouble):
+        raise Trouble("redirected to a URL that is none, or not one to follow", "redirect") from None
     if (target.scheme, target.raw_host, target.port) != (url.scheme, url.raw_host, url.port):
-        raise _Trouble(f"redirected to {target.scheme}://{target.netloc.decode('ascii')[:80]}; only the same host is followed", "redirect")
+        raise Trouble(f"redirected to {target.scheme}://{target.netloc.decode('ascii')[:80]}; only the same host is followed", "redirect")
     return target
-
-
-# --- the network ------------------------------------------------------------------------------------------------------------------------
-
-
-class _CheckedNetwork(httpcore.NetworkBackend):
-    """Looks a name up once, refuses it if any of its addresses is not public, and connects to exactly the addresses it checked.
-
-    TLS still verifies the name: httpcore hands it to `start_tls` itself. `ended`: the other side hung up.
-    """
-
-    def __init__(self, policy: Policy, until: float, *, plain: bool) -> None:
-        self.until, self.ended = until, False
-        self._policy, self._plain, self._sockets = policy, plain, httpcore.SyncBackend()
-
-    def left(self, timeout: float | None) -> float:
-        """Seconds that a single wait may take."""
-        left = self.until - time.monotonic()
-        if left <= 0:
-            raise _Trouble("was not done when its time was up", "timeout", again=True)
-        return left if timeout is None else min(timeout, left)
-
-    def late(self, what: str) -> _Trouble:
-        """A single wait that was too long; or the deadline, if it was that which cut the wait short."""
-        return _Trouble("was not done when its time was up" if time.monotonic() >= self.until else what, "timeout", again=True)
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
-        ends = time.monotonic() + self.left(timeout)
-        addresses = self._addresses(host, port, self.left(timeout))
-        failed = self.late("could not be connected to in time")
-        for tried, address in enumerate(addresses):
-            share = (ends - time.monotonic()) / (len(addresses) - tried)
-            if share <= 0:
-                break
-            try:
-                return _BoundedStream(self._sockets.connect_tcp(address, port, share, local_address, socket_options), self)
-            except httpcore.ConnectTimeout:
-                failed = self.late("did not answer the call: no connection in time")
-            except httpcore.ConnectError as broken:
-                reason = getattr(broken.__cause__, "strerror", None) or "no connection"
-                failed = _Trouble(f"could not be connected to at port {port} ({reason})", "refused", again=True)
-        raise failed
-
-    def _addresses(self, host: str, port: int, timeout: float) -> list[str]:
-        addresses = _look_up(host, port, timeout)
-        for address in addresses:
-            here = self._policy.allow_loopback and _within(address).is_loopback
-            if not here and (self._plain or not _is_public(address)):
-                raise _Trouble(f"leads to {address}, where nothing may be fetched from", "forbidden_address")
-        return addresses
-
-
-class _BoundedStream(httpcore.NetworkStream):
-    """A connection on which no wait outlasts the deadline, and whose failures say what they are."""
-
-    def __init__(self, inner: httpcore.NetworkStream, network: _CheckedNetwork) -> None:
-        self._inner, self._network = inner, network
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        try:
-            data = self._inner.read(max_bytes, self._network.left(timeout))
-        except httpcore.ReadTimeout:
-            raise self._network.late(f"fell silent for {timeout:g} s") from None
-        except httpcore.ReadError:
-            raise _Trouble("broke the connection off", "cut", again=True) from None
-        self._network.ended = not data
-        return data
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        try:
-            self._inner.write(buffer, self._network.left(timeout))
-        except httpcore.WriteTimeout:
-            raise self._network.late("did not take the request") from None
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        try:
-            return _BoundedStream(self._inner.start_tls(ssl_context, server_hostname, self._network.left(timeout)), self._network)
-        except httpcore.ConnectTimeout:
-            raise self._network.late("did not shake hands for TLS in time") from None
-        except httpcore.ConnectError as broken:
-            cause = broken.__cause__
-            reason = getattr(cause, "verify_message", None) or getattr(cause, "reason", None) or getattr(cause, "strerror", None) or cause
-            raise _Trouble(f"offered no TLS that can be trusted ({reason})", "tls", again=True) from None
-
-    def close(self) -> None:
-        self._inner.close()
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._inner.get_extra_info(info)
-
-
-def _look_up(host: str, port: int, timeout: float) -> list[str]:
-    """Every address of a name, in the order to try them. In a thread: the C library's resolver knows no timeout."""
-    answers: queue.SimpleQueue[list[str] | Exception] = queue.SimpleQueue()
-
-    def ask() -> None:
-        try:
-            answers.put(list(dict.fromkeys(str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))))
-        except (OSError, UnicodeError) as failed:
-            answers.put(failed)
-
-    threading.Thread(target=ask, daemon=True, name=f"look up {host}").start()
-    try:
-        found = answers.get(timeout=timeout)
-    except queue.Empty:
-        raise _Trouble("could not be looked up in time", "dns", again=True) from None
-    if isinstance(found, Exception) or not found:
-        raise _Trouble(f"has no address ({getattr(found, 'strerror', None) or 'not a name'})", "dns", again=True)
-    return found
-
-
-def _is_public(address: str) -> bool:
-    within = _within(address)
-    if within.version == 6 and within not in _PUBLIC_IPV6:
-        return False
-    return within.is_global and not (within.is_multicast or within.is_reserved)
-
-
-def _within(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """The address that is meant: an IPv4 address may hide in an IPv6 one (mapped, 6to4, NAT64)."""
-    found = ipaddress.ip_address(address)
-    if isinstance(found, ipaddress.IPv4Address):
-        return found
-    if found in _NAT64:
-        return ipaddress.IPv4Address(found.packed[-4:])
-    return found.ipv4_mapped or found.sixtofour or found
-
-
-_PUBLIC_IPV6 = ipaddress.IPv6Network("2000::/3")
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")

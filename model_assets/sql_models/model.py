@@ -1,0 +1,48 @@
+"""What a SQL model is, once its file and its entry in schema.yml are read."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from model_assets.sql_models.claims import ColumnTest
+
+REF = re.compile(r"""\{\{\s*ref\(\s*(["'])(.*?)\1\s*\)\s*\}\}""")
+NAME = re.compile(r"[a-z_][a-z0-9_]*")
+_FORMAT = 1  # raise it when the same text must be deployed in another way
+
+
+@dataclass(frozen=True)
+class SqlModel:
+    """One relation, as its file and its entry in schema.yml describe it. `kind` is view, table or function."""
+
+    key: str
+    kind: str
+    description: str
+    template: str
+    refs: tuple[str, ...] = ()
+    indexes: tuple[tuple[str, ...], ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
+    tests: tuple[ColumnTest, ...] = ()
+    path: Path = Path()
+
+    @property
+    def schema(self) -> str:
+        return self.key.split(".")[0]
+
+    @property
+    def name(self) -> str:
+        return self.key.split(".")[1]
+
+    @property
+    def sql(self) -> str:
+        """The statement or query with every `ref` replaced by the relation's name."""
+        return REF.sub(lambda match: match[2], self.template)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of everything that `deploy` brings into the database."""
+        deployed = (_FORMAT, self.kind, self.sql, self.description, sorted(self.columns.items()), self.indexes)
+        return hashlib.sha256(repr(deployed).encode()).hexdigest()
