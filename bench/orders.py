@@ -23,7 +23,9 @@ from model_assets.recording_files import Recording
 from model_assets.soundness import unsound
 from model_assets.sources import SOURCES
 
-TABLES = "history.listing, history.price, ops.source, ops.observation, ops.quarantine, ops.sync_run, raw.payload, raw.body, staged.change_set"
+TABLES = (
+    "history.listing, history.price, ops.source, ops.observation, ops.quarantine, ops.sync_run, raw.payload, raw.body, staged.change_set"
+)
 
 
 def dump(url: str) -> str:
@@ -82,7 +84,10 @@ def main(folder: str, seed: int) -> int:
             dumps.add(dump(url))
             with connect(url) as connection:
                 broken = {claim: examples for claim, examples in unsound(connection).items() if examples}
-            print(f"{name:24} {len(found)} recordings in {time.monotonic() - started:6.1f} s   {dump(url)[:16]}   {broken or 'sound'}", flush=True)
+            print(
+                f"{name:24} {len(found)} recordings in {time.monotonic() - started:6.1f} s   {dump(url)[:16]}   {broken or 'sound'}",
+                flush=True,
+            )
             if broken:
                 return 1
         before = claims_written(url)

@@ -153,6 +153,15 @@ def test_every_order_of_three_days_with_a_doubt_in_the_middle_ends_in_the_same_l
     assert spans == [("lab/a", at(0), None), ("lab/b", at(0), at(2))]
 
 
+def test_a_day_loaded_between_two_equal_ones_that_are_partly_in_doubt_ends_where_the_second_speaks(url: str, tmp_path: Path) -> None:
+    doubtful = payload(model("lab/a", "0.000002"), {})
+    recordings = write(tmp_path, "openrouter", {0: doubtful, 1: payload(model("lab/a"), model("lab/b")), 2: doubtful})
+    dumps = {tuple(import_in(url, lambda found: [list(found)], order)) for order in itertools.permutations(recordings)}
+    assert len(dumps) == 1
+    assert select(url, "select amount from history.price where listed_id = 'lab/a' and meter = 'input' order by lower(seen)") == [2, 1, 2]
+    assert select(url, "select upper(seen) from history.listing where listed_id = 'lab/b'") == [None]
+
+
 def test_a_file_that_cannot_be_loaded_is_named_and_the_others_are_loaded(url: str, tmp_path: Path) -> None:
     recordings = write(tmp_path, "openrouter", {step: payload(model("lab/a", f"0.00000{number + 1}")) for number, step in enumerate(STEPS)})
     recordings[1].path.write_bytes(recordings[1].path.read_bytes()[:-9])

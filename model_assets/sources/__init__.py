@@ -3,6 +3,4 @@
 from model_assets.sources import genai_prices, litellm, models_dev, openrouter
 from model_assets.sources.base import Source
 
-SOURCES: dict[str, Source] = {
-    source.name: source for source in (models_dev.SOURCE, openrouter.SOURCE, litellm.SOURCE, genai_prices.SOURCE)
-}
+SOURCES: dict[str, Source] = {source.name: source for source in (models_dev.SOURCE, openrouter.SOURCE, litellm.SOURCE, genai_prices.SOURCE)}

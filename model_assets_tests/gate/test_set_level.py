@@ -45,7 +45,9 @@ def earlier(listings: int) -> Judged:
         (changes(50, broken_prices=50), earlier(100), ["50% fewer", "50 of 100 rows"]),
     ],
 )
-def test_a_payload_is_refused_for_each_thing_that_is_wrong_with_its_counts(found: ChangeSet, before: Judged | None, said: list[str]) -> None:
+def test_a_payload_is_refused_for_each_thing_that_is_wrong_with_its_counts(
+    found: ChangeSet, before: Judged | None, said: list[str]
+) -> None:
     reasons = judge(found, before)
     assert len(reasons) == len(said)
     assert all(part in reason for part, reason in zip(said, reasons, strict=True))

@@ -432,4 +432,4 @@ def test_real_entries_broken_once_in_every_way_end_in_a_declared_outcome():
 def test_it_has_a_name_an_address_and_a_first_line():
     address = "https://raw.githubusercontent.com/pydantic/genai-prices/main/prices/data.json"
     assert (SOURCE.name, SOURCE.url, SOURCE.parse) == ("genai_prices", address, parse)
-    assert SOURCE.title.startswith("genai-prices:")
+    assert SOURCE.description.startswith("genai-prices:")

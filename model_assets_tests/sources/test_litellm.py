@@ -550,4 +550,4 @@ def test_it_has_a_name_an_address_and_a_first_line():
         True,
         parse,
     )
-    assert SOURCE.title.startswith("LiteLLM:")
+    assert SOURCE.description.startswith("LiteLLM:")

@@ -386,7 +386,7 @@ def test_a_payload_that_is_no_catalogue_is_refused_whole(payload: object):
 
 def test_the_source_names_itself():
     assert (SOURCE.name, SOURCE.url) == ("models_dev", "https://models.dev/api.json")
-    assert SOURCE.title.startswith("models.dev:")
+    assert SOURCE.description.startswith("models.dev:")
 
 
 # Mutations

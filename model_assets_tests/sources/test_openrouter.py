@@ -332,7 +332,7 @@ def test_one_page_of_a_longer_list_is_refused_whole():
 
 def test_the_source_names_itself():
     assert (SOURCE.name, SOURCE.url) == ("openrouter", "https://openrouter.ai/api/v1/models")
-    assert SOURCE.title.startswith("OpenRouter:")
+    assert SOURCE.description.startswith("OpenRouter:")
 
 
 # Mutations
