@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import psycopg
-from bench.machine import cpu_of, peak_above_idle
 from sqlalchemy import text
 
+from bench.machine import cpu_of, peak_above_idle
 from model_assets import recording_files
 from model_assets.contracts import Listing, Price
 from model_assets.database import connect, plain

@@ -91,7 +91,7 @@ def test_a_folder_or_file_of_an_unknown_source_is_named_and_gives_nothing(tmp_pa
 def test_a_file_with_a_wrong_name_is_named_and_nothing_at_all_is_an_error(tmp_path: Path) -> None:
     path = write(tmp_path / "alpha", "prices.json.gz")
     assert find(path, ["alpha"]).problems[0].startswith(f"{path} is not named like a recording")
-    with pytest.raises(BadRecording, match="there is nothing at .*gone"):
+    with pytest.raises(BadRecording, match=r"there is nothing at .*gone"):
         find(tmp_path / "gone", ["alpha"])
 
 
