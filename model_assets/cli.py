@@ -301,8 +301,9 @@ def import_(path: Path, only: tuple[str, ...], first: datetime | None, last: dat
 @click.argument("source", type=source_names)
 @click.argument("instant", type=INSTANT)
 @click.option("--why", default="", type=WORDS, help="The reason, kept with the verdict.")
+@click.option("--replaced", is_flag=True, help="Bring back the payload that a later one of the same instant replaced.")
 @as_json
-def accept(source: str, instant: datetime, why: str, json_wanted: bool) -> None:
+def accept(source: str, instant: datetime, why: str, replaced: bool, json_wanted: bool) -> None:
     """Merge a refused payload after all.
 
     It is the one that SOURCE served at INSTANT, and it is merged where it belongs in time.
@@ -311,7 +312,7 @@ def accept(source: str, instant: datetime, why: str, json_wanted: bool) -> None:
 
     url = ledger(read_settings())
     by = f"{getpass.getuser()}: {why}" if why else getpass.getuser()
-    report = loading.accept(url, SOURCES[source], instant, by)
+    report = loading.accept(url, SOURCES[source], instant, by, "replaced" if replaced else "refused")
     loading.bring_up_to_date(url, read_settings().model_policy_file)
     finish([report], json_wanted, "accepted")
 

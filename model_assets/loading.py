@@ -182,22 +182,23 @@ def _recorded(url: str, source: Source, recording: Recording) -> Observation:
         raise BadRecording(f"{recording.path} was not loaded: {error}") from None
 
 
-def accept(url: str, source: Source, at: datetime, by: str) -> Report:
-    """Merge a payload that the gate refused, on a person's word. Raises ModelAssetsError where no refused payload of that instant is kept."""
+def accept(url: str, source: Source, at: datetime, by: str, verdict: str = "refused") -> Report:
+    """Merge a payload that the gate refused, on a person's word; or, with the verdict "replaced", bring back the one that a later payload of
+    the same instant replaced. Raises ModelAssetsError where no such payload of that instant is kept."""
     with connect(url) as connection:
         digest = connection.execute(
             text(
                 "select sha256 from ops.observation join raw.payload using (source, observed_at, sha256)"
-                " where source = :source and observed_at = :at and verdict = 'refused' order by recorded_at desc limit 1"
+                " where source = :source and observed_at = :at and verdict = :verdict order by recorded_at desc limit 1"
             ),
-            {"source": source.name, "at": at},
+            {"source": source.name, "at": at, "verdict": verdict},
         ).scalar()
         waiting = (
             connection.execute(
                 text(
-                    "select observed_at from ops.observation where source = :source and verdict = 'refused' order by observed_at desc limit 5"
+                    "select observed_at from ops.observation where source = :source and verdict = :verdict order by observed_at desc limit 5"
                 ),
-                {"source": source.name},
+                {"source": source.name, "verdict": verdict},
             )
             .scalars()
             .all()
@@ -205,7 +206,7 @@ def accept(url: str, source: Source, at: datetime, by: str) -> Report:
     if digest is None:
         others = ", ".join(instant_text(one) for one in waiting) or "none"
         raise ModelAssetsError(
-            f"{source.name} has no refused payload at {instant_text(at)}: there is nothing to accept. Refused ones: {others}."
+            f"{source.name} has no {verdict} payload at {instant_text(at)}: there is nothing to accept. {verdict.capitalize()} ones: {others}."
         )
     report = Report(source.name)
     started = time.monotonic()

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -41,6 +41,7 @@ class Audit:
     changes: ChangeSet | None = None
     parsed: Parsed = field(default_factory=Parsed)
     reasons: list[str] = field(default_factory=list)
+    readable: bool = True
 
 
 def look(source: Source, policy: Policy) -> tuple[Observation, bytes]:
@@ -120,12 +121,13 @@ def audit(
     """Parse an observation, compare it with the ledger, and let the gate judge it. With `keep` the change set is staged for the merge;
     without, nothing is written, and `body` may be a payload that is not kept.
 
-    A payload equal to the nearest earlier accepted one is not parsed again; one that was merged before is left alone. A refused one gets its
+    A payload equal to the nearest earlier accepted one is not parsed again; one that was merged before is left alone, also where a correction
+    has replaced it since (`model-assets accept --replaced` brings it back). A refused one gets its
     verdict here, unless a person accepts it (`accept_as`: by whom). `before` are audits of earlier instants whose change sets wait to be
     merged, in order. Raises BadPayload only without `keep`.
     """
     with connect(url) as connection:
-        if accept_as is None and _verdict(connection, observation) == "accepted":
+        if accept_as is None and verdict_on(connection, observation) in ("accepted", "replaced"):
             return Audit(observation, "merged before")
         version = version_of(connection, source.name) + len(before)  # read first: whatever else lands from here on is noticed by the merge
         earlier = observations.nearest_earlier_accepted(connection, source.name, observation.observed_at)
@@ -144,7 +146,7 @@ def audit(
         except BadPayload as error:
             if not keep:
                 raise
-            return _refuse(connection, observation, _nothing(observation), Parsed(), [str(error)])
+            return replace(_refuse(connection, observation, _nothing(observation), Parsed(), [str(error)]), readable=False)
         pending = [one.changes for one in waiting if one.changes]
         if any(part.restored for one in pending for part in one.parts.values()):
             version, pending = -1, []  # what those restore is known after their merge only: this one is compared again then
@@ -161,7 +163,8 @@ def audit(
         return Audit(observation, "nothing changed" if changes.empty else "changes", staged, changes, parsed, reasons)
 
 
-def _verdict(connection: Connection, observation: Observation) -> str | None:
+def verdict_on(connection: Connection, observation: Observation) -> str | None:
+    """accepted, refused, replaced; null where the payload was not judged yet."""
     return connection.execute(
         text("select verdict from ops.observation where source = :source and observed_at = :at and sha256 = :sha256"),
         {"source": observation.source, "at": observation.observed_at, "sha256": observation.sha256},
@@ -221,10 +224,10 @@ def publish(url: str, source: Source, audited: Audit, fence: Callable[[Connectio
 def refusal(audited: Audit) -> str:
     """Why an observation was refused, and what to do, in one line."""
     observation = audited.observation
-    return (
-        f"{observation.label} was refused: {'; '.join(audited.reasons[:3])}. The ledger did not move and the payload is kept in raw."
-        f" If it is right after all: model-assets accept {observation.source} {instant_text(observation.observed_at)}"
-    )
+    said = f"{observation.label} was refused: {'; '.join(reason.rstrip('.') for reason in audited.reasons[:3])}. The ledger did not move and the payload is kept in raw."
+    if not audited.readable:
+        return f"{said} No rows can be read from it, so there is nothing to accept; load a whole one."
+    return f"{said} If it is right after all: model-assets accept {observation.source} {instant_text(observation.observed_at)}"
 
 
 def load(url: str, source: Source, observation: Observation, attempt: Attempt, decided_by: str = "gate") -> Audit:

@@ -213,13 +213,18 @@ def _history(source: Source) -> dg.AssetsDefinition:
         def work(attempt: Attempt) -> dg.MaterializeResult:
             with postgres.begin() as connection:
                 found = observations.on_day(connection, source.name, day)
-                waiting = [(one, staged_for(connection, one)) for one in found]
+                waiting = [(one, staged_for(connection, one), pipeline.verdict_on(connection, one)) for one in found]
             merged = []
-            for one, staged in waiting:
-                if staged is not None:
-                    audited = pipeline.publish(postgres.address, source, Audit(one, "changes", staged), _fence(context, attempt))
-                    pipeline.count(attempt, audited)
-                    merged.append(audited)
+            for one, staged, verdict in waiting:
+                if staged is None and verdict is not None:
+                    continue
+                # a change set is lost where the server crashed since (`staged` is unlogged): then it is made again
+                audited = Audit(one, "changes", staged) if staged else pipeline.audit(postgres.address, source, one)
+                if audited.outcome == "refused":
+                    raise PayloadRefused(pipeline.refusal(audited))
+                audited = pipeline.publish(postgres.address, source, audited, _fence(context, attempt))
+                pipeline.count(attempt, audited)
+                merged.append(audited)
             attempt.finish("succeeded")
             with postgres.begin() as connection:
                 held = connection.execute(

@@ -1,5 +1,7 @@
 """After a load, what is derived from the ledger and from the policy file is up to date."""
 
+import gzip
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -47,3 +49,26 @@ def test_a_policy_that_cannot_be_read_leaves_the_one_that_was_loaded(url: str, t
     with pytest.raises(SettingsError, match=r"policy\.yml"):
         loading.bring_up_to_date(url, broken)
     assert free(url) == before
+
+
+def test_a_replaced_payload_stays_replaced_when_it_is_imported_again_until_a_person_brings_it_back(url: str, tmp_path: Path) -> None:
+    openrouter = SOURCES["openrouter"]
+    at = datetime(2026, 5, 18, 2, tzinfo=UTC)
+
+    def recording(price: str) -> recording_files.Recording:
+        path = tmp_path / price / "openrouter" / "2026-05-18T0200Z.json.gz"
+        path.parent.mkdir(parents=True)
+        body = json.dumps({"data": [{"id": "lab/a", "pricing": {"prompt": price, "completion": price}}]})
+        path.write_bytes(gzip.compress(body.encode()))
+        return recording_files.Recording("openrouter", at, path)
+
+    def held() -> list[int]:
+        with connect(url) as connection:
+            return [int(amount) for amount in connection.execute(text("select amount from history.price where meter = 'input'")).scalars()]
+
+    wrong, right = recording("0.000001"), recording("0.000002")
+    for one in (wrong, right, wrong):
+        assert not any(report.errors for report in loading.import_recordings(url, [one], lambda _: None))
+    assert held() == [2]
+    loading.accept(url, openrouter, at, "somebody", "replaced")
+    assert held() == [1]

@@ -238,7 +238,9 @@ def test_a_refused_payload_leaves_the_ledger_and_stays_in_raw_with_its_reasons(u
         with pytest.raises(PayloadRefused) as refused:
             load(url, at(1), body)
     assert reason in str(refused.value)
-    assert str(refused.value).endswith("model-assets accept openrouter 2025-06-02T02:00Z")
+    assert str(refused.value).endswith(
+        "model-assets accept openrouter 2025-06-02T02:00Z" if kind in READABLE else "so there is nothing to accept; load a whole one."
+    )
     assert (dump(url), select(url, "select ledger_version from ops.source")) == before
     assert select(url, "select count(*) from staged.change_set") == [0]
     [(verdict, by, reasons, digest)] = select(
@@ -506,7 +508,7 @@ def test_ids_that_differ_by_case_or_unicode_form_are_different_ids(url: str) -> 
 
 # --- amounts (U13, show 6) ---
 
-NO_AMOUNTS = ["-0.5", "NaN", "Infinity", "-Infinity", "1e30", "1e-400", "-1e-400", "free", "", "0x10", "1,5", "9" * 40]
+NO_AMOUNTS = ["-0.5", "NaN", "Infinity", "-Infinity", "1e30", "1e-400", "-1e-400", "1e-5000", "free", "", "0x10", "1,5", "9" * 40]
 GENAI_AMOUNTS = [-1, -0.5, Decimal("1e30"), Decimal("1e-400"), "free", "", True, [], 10**25]
 
 
@@ -588,6 +590,3 @@ def test_an_exact_price_survives_as_text_everywhere(url: str, quoted: str, per_m
     with connect(url) as connection:
         found = json.dumps(answers.prices(connection, "lab/cheap", None, None, None, None))
     assert f'"amount": "{per_million}"' in found
-
-
-# --- what comes of real recordings (show 5) is in test_orders ---

@@ -56,11 +56,14 @@ create table ops.observation (
     unmapped jsonb not null default '{}',
     drift jsonb not null default '{}',
     oddities integer not null default 0,
+    spoken bigint[] not null default '{}',
     primary key (source, observed_at, sha256),
     foreign key (source, observed_at, sha256) references raw.payload
 );
 create unique index one_accepted_payload_per_instant on ops.observation (source, observed_at) where verdict = 'accepted';
 comment on table ops.observation is 'The gate''s verdict on every payload it judged. The ledger is a function of the accepted ones.';
+
+comment on column ops.observation.spoken is 'Keys of which the payload speaks although ops.quarantine holds their whole entry or provider.';
 
 create table ops.quarantine (
     source text not null,
@@ -207,6 +210,7 @@ create unlogged table staged.change_set (
     unmapped jsonb not null,
     drift jsonb not null,
     oddities integer not null,
+    spoken bigint[] not null default '{}',
     unique (source, observed_at)
 );
 comment on table staged.change_set is 'What merging an observation would do to the ledger, and the version of the ledger it was compared with.';
