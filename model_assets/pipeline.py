@@ -224,7 +224,8 @@ def publish(url: str, source: Source, audited: Audit, fence: Callable[[Connectio
 def refusal(audited: Audit) -> str:
     """Why an observation was refused, and what to do, in one line."""
     observation = audited.observation
-    said = f"{observation.label} was refused: {'; '.join(reason.rstrip('.') for reason in audited.reasons[:3])}. The ledger did not move and the payload is kept in raw."
+    reasons = "; ".join(reason.rstrip(".") for reason in audited.reasons[:3])
+    said = f"{observation.label} was refused: {reasons}. The ledger did not move and the payload is kept in raw."
     if not audited.readable:
         return f"{said} No rows can be read from it, so there is nothing to accept; load a whole one."
     return f"{said} If it is right after all: model-assets accept {observation.source} {instant_text(observation.observed_at)}"

@@ -121,30 +121,29 @@ def _compare_relation(
     contract: Contract,
     spoken: set[int],
 ) -> Part:
-    unheld = present.keys() - held.keys()
-    new = [(digest, row) for digest, row in present.items() if digest in unheld] if unheld else []
-    gone = {held[digest]: digest for digest in held.keys() - present.keys()}
-    opened = _unambiguous(observation.source, relation, new, held, present, rejects, contract)
+    new = [(digest, row) for digest, row in present.items() if digest not in held]
+    gone = {key for digest, key in held.items() if digest not in present}
+    going_on = set(held.values()) - gone if new else set()
+    opened = _unambiguous(observation.source, relation, new, going_on, rejects, contract)
     unspoken = _unspoken(connection, relation, rejects, gone, spoken)
     restored, ended = _replaced(connection, observation, relation, rejects, spoken)
-    return Part(opened, (gone.keys() - unspoken) | ended, restored)
+    return Part(opened, (gone - unspoken) | ended, restored)
 
 
 def _unambiguous(
     source: str,
     relation: Relation,
     new: list[tuple[bytes, Row]],
-    held: dict[bytes, int],
-    present: dict[bytes, Row],
+    going_on: set[int],
     rejects: list[tuple[Reject, int | None]],
     contract: Contract,
 ) -> dict[int, tuple[bytes, Row]]:
-    """The rows that would open a claim: those that keep the contract and are alone in speaking of their key."""
+    """The rows that would open a claim: those that keep the contract and are alone in speaking of their key. `going_on` are the keys of
+    which the payload says what is held already."""
     if not new:
         return {}
     broken = contract(relation, [row for _, row in new])
     in_doubt = {key for reject, key in rejects if key is not None and reject.relation == relation.name}
-    spoken_as_held = {held[digest] for digest in present.keys() & held.keys()}
     opened: dict[int, tuple[bytes, Row]] = {}
     twice: dict[int, list[Row]] = {}
     for index, (digest, row) in enumerate(new):
@@ -152,7 +151,7 @@ def _unambiguous(
         if index in broken:
             rejects.append((_reject(relation, row, broken[index]), key))
             in_doubt.add(key)
-        elif key in opened or key in spoken_as_held:
+        elif key in opened or key in going_on:
             twice.setdefault(key, [opened[key][1]] if key in opened else []).append(row)
         else:
             opened[key] = (digest, row)
@@ -201,10 +200,10 @@ _IN_DOUBT = """exists (
 
 
 def _unspoken(
-    connection: Connection, relation: Relation, rejects: list[tuple[Reject, int | None]], gone: dict[int, bytes], spoken: set[int]
+    connection: Connection, relation: Relation, rejects: list[tuple[Reject, int | None]], gone: set[int], spoken: set[int]
 ) -> set[int]:
     """Those of the `gone` keys of which the payload says nothing, because their row or entry is in doubt."""
-    keys = {key for reject, key in rejects if key is not None and reject.relation == relation.name} & gone.keys()
+    keys = {key for reject, key in rejects if key is not None and reject.relation == relation.name} & gone
     entries = _entries_in_doubt(relation, rejects)
     if gone and entries["providers"]:
         in_doubt = _IN_DOUBT.format(provider="h.provider", listed_id="h.listed_id")
