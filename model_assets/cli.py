@@ -1,23 +1,15 @@
 """The command line: `model-assets`. Exit code 0 only if all of it worked; an error is one line on stderr that says what to do."""
 
 import getpass
-import io
-import json
-import os
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
-from rich.text import Text
 from sqlalchemy.exc import OperationalError
 
 from model_assets import answers, embedded, recording_files
@@ -26,6 +18,7 @@ from model_assets.errors import BadRecording, ModelAssetsError
 from model_assets.settings import Settings, read_settings
 from model_assets.sources import SOURCES
 from model_assets.sources.base import Source
+from model_assets.terminal import complain, print_json, print_rows, printable, progress, say
 
 if TYPE_CHECKING:
     from model_assets.loading import Report  # pandas takes half a second to import: only commands that load something wait for it
@@ -108,24 +101,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(2)
 
 
-def say(words: str) -> None:
-    """Print on stdout. Where its reader has gone (`model-assets diff ... | head`), print to nobody: the work goes on, and its exit code counts."""
-    try:
-        click.echo(words)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def complain(error: object) -> None:
-    """Print an error on stderr, in one line."""
-    click.echo(f"model-assets: {printable(' '.join(str(error).split()))}", err=True)
-
-
-def printable(words: str) -> str:
-    """`words` with whatever a terminal would obey or hide, such as escape and direction characters, made visible."""
-    return words if words.isprintable() else "".join(one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in words)
-
-
 def _url_of(error: OperationalError) -> str:
     return read_settings().database_url or "postgresql://127.0.0.1/model_assets"
 
@@ -150,42 +125,6 @@ def _migrated(url: str) -> str:
         raise ModelAssetsError(
             f"the database cannot be migrated to revision {newest()}: {error}. If a newer version of Model Assets made it, use that one."
         ) from error
-
-
-@contextmanager
-def progress(what: str, total: int) -> Any:
-    """A progress bar on stderr when a person is looking, and nothing otherwise."""
-    if not sys.stderr.isatty() or total < 2:
-        yield lambda _: None
-        return
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[now]}")
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=total, now="")
-        yield lambda name: bar.update(task, advance=1, now=name)
-
-
-def print_json(found: object) -> None:
-    """JSON for scripts."""
-    say(json.dumps(found, indent=2, ensure_ascii=False))
-
-
-def print_rows(rows: Sequence[dict[str, Any]], columns: Sequence[str], title: str = "") -> None:
-    """A table of some columns, as wide as the terminal, or wide enough not to cut ids where there is none; what is null stays empty."""
-    table = Table(title=Text(printable(title)) if title else None, title_justify="left", header_style="bold")
-    for name in columns:
-        table.add_column(name.replace("_", " "), overflow="fold", justify="right" if name in NUMBERS else "left")
-    for row in rows:  # as Text, because rich would read [brackets] and :colons: in plain words as its own
-        table.add_row(*(Text("" if row.get(name) is None else printable(str(row[name]))) for name in columns))
-    terminal = sys.stdout.isatty()
-    drawn = io.StringIO()
-    Console(file=drawn, force_terminal=terminal, width=None if terminal else 180).print(table)
-    say("\n".join(line.rstrip() for line in drawn.getvalue().splitlines()))
-
-
-NUMBERS = {
-    "observations", "listings", "prices", "added", "changed", "closed", "quarantined", "seconds", "amount", "from", "to", "prompt_above_tokens",
-    "share_mapped", "run_id", "age", "refused_since",
-}  # fmt: skip
 
 
 OUTCOME = (
