@@ -15,6 +15,7 @@ from model_assets.ledger.migrate import migrate
 def scratch() -> Iterator[tuple[str, int]]:
     """(SQLAlchemy URL, process id of the server). The server is stopped and its folder removed at the end."""
     with tempfile.TemporaryDirectory(prefix="model-assets-bench-") as folder:
+        Path(folder).chmod(0o755)  # as root the server runs as another user, who must be able to enter
         home = Path(folder) / "home"
         url = database.with_driver(embedded.ensure_running(home).url(), "psycopg")
         try:
