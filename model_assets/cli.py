@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from model_assets import answers, embedded, recording_files
-from model_assets.database import connect, down_message, is_down, ledger_url, plain, wait_until_up
+from model_assets.database import connect, down_message, is_down, ledger_url, plain, refusal, wait_until_up
 from model_assets.errors import BadRecording, ModelAssetsError
 from model_assets.settings import Settings, read_settings
 from model_assets.sources import SOURCES
@@ -94,37 +95,117 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ModelAssetsError as error:
         complain(error)
         sys.exit(error.exit_code)
-    except OperationalError as error:
-        if not is_down(error):
+    except DBAPIError as error:
+        if isinstance(error, OperationalError) and is_down(error):
+            complain(down_message(_url_of(error), error))
+            sys.exit(2)
+        if (said := _remedied(error)) is None:
             raise
-        complain(down_message(_url_of(error), error))
-        sys.exit(2)
+        complain(said)
+        sys.exit(1)
 
 
 def _url_of(error: OperationalError) -> str:
     return read_settings().database_url or "postgresql://127.0.0.1/model_assets"
 
 
-def ledger(settings: Settings) -> str:
-    """The URL of the ledger, its tables there and up to date: any command that needs them makes them."""
+FORBIDDEN = ("42501", "25006")  # the role has no right to it; nobody may write here now
+TAKEN = ("42P06", "42P07", "42710", "42723")  # a schema, a relation, an object, a function of that name is there already
+MISSING = ("3F000", "42P01", "42703", "42883")  # a schema, a relation, a column, a function is not there
+
+
+def _state(error: DBAPIError) -> str:
+    return getattr(error.orig, "sqlstate", None) or ""
+
+
+def _remedied(error: DBAPIError) -> str | None:
+    """What the database said and what to do about it; null where it takes somebody who knows the code."""
+    if _state(error) in FORBIDDEN:
+        return (
+            f"the database does not let this role do that ({refusal(error)}). Use the role that ran `model-assets migrate`; one that only asks"
+            " needs usage on the schemas catalog, history, ops and raw, and select on their tables."
+        )
+    if _state(error) in MISSING:
+        return f"the database is not as this version needs it ({refusal(error)}). Run `model-assets migrate`."
+    return None
+
+
+def ledger(settings: Settings, *, writing: bool = True) -> str:
+    """The URL of the ledger, its tables there and up to date: any command that needs them makes them.
+
+    Raises ModelAssetsError where they cannot be made or, if `writing`, where the role may not write to them.
+    """
     url = ledger_url(settings)
     wait_until_up(url, settings.db_retry_ms / 1000)
     _migrated(url)
+    if writing:
+        _check_rights(url)
     return url
 
 
+WRITTEN = ("ops.sync_run", "ops.observation", "raw.body", "raw.payload", "history.listing", "history.price", "access.policy")
+
+
+def _check_rights(url: str) -> None:
+    query = "select one from unnest(cast(:written as text[])) as one where not has_table_privilege(one, 'insert')"
+    with connect(url) as connection:
+        kept = connection.scalars(text(query), {"written": list(WRITTEN)}).all()
+    if kept:
+        raise ModelAssetsError(f"this role may not write to {', '.join(kept)}. Use the role that ran `model-assets migrate`.")
+
+
 def _migrated(url: str) -> str:
-    """The revision of the database after bringing it up to date. Raises ModelAssetsError where a newer version of the project made it."""
+    """The revision of the database after bringing it up to date.
+
+    Raises ModelAssetsError, the database being as it was, where a newer version of the project made it, where something else has our
+    schemas, or where the role may not make tables.
+    """
     from alembic.util import CommandError  # alembic and sqlglot take a while to import
 
     from model_assets.ledger.migrate import migrate, newest
 
     try:
+        with connect(url) as connection:
+            foreign = connection.scalars(text(FOREIGN)).all()
+        if foreign:
+            raise ModelAssetsError(_not_ours(f"it has {', '.join(foreign)} already"))
         return migrate(url)
     except CommandError as error:
         raise ModelAssetsError(
             f"the database cannot be migrated to revision {newest()}: {error}. If a newer version of Model Assets made it, use that one."
         ) from error
+    except DBAPIError as error:
+        if isinstance(error, OperationalError):
+            raise
+        if _state(error) in FORBIDDEN:
+            raise ModelAssetsError(
+                f"this role may not make or change the ledger's tables ({refusal(error)}). Use the role that made them, or in a new database"
+                " one that may create in it; to only ask (price, diff, quarantine, status), no such right is needed."
+            ) from error
+        if _state(error) in TAKEN:
+            raise ModelAssetsError(_not_ours(refusal(error))) from error
+        raise ModelAssetsError(
+            f"the database cannot be migrated to revision {newest()} ({refusal(error)}); it is as it was. Let DATABASE_URL name an empty one."
+        ) from error
+
+
+def _not_ours(found: str) -> str:
+    return (
+        "something else has the schemas that the ledger needs (raw, ops, staged, history, catalog, access) in this database:"
+        f" {found}. Nothing was changed. Let DATABASE_URL name a database of the ledger's own."
+    )
+
+
+# in one statement, hence of one moment: another process may be migrating. An empty `ops` may have been made for us.
+FOREIGN = """
+select nspname from pg_namespace as schema
+where nspname in ('raw', 'ops', 'staged', 'history', 'catalog', 'access')
+  and not exists (select from pg_class join pg_namespace as ours on ours.oid = relnamespace
+                  where ours.nspname = 'ops' and relname = 'alembic_version')
+  and (nspname <> 'ops' or exists (select from pg_class where relnamespace = schema.oid)
+       or exists (select from pg_proc where pronamespace = schema.oid))
+order by nspname
+"""
 
 
 OUTCOME = (
@@ -217,6 +298,8 @@ def import_(path: Path, only: tuple[str, ...], first: datetime | None, last: dat
     if first and last and first > last:
         raise click.UsageError(f"--from {first:%Y-%m-%d} is later than --to {last:%Y-%m-%d}. Exchange the two.")
     found = recording_files.find(path, only or SOURCES)
+    if found.problems and not path.is_dir():
+        raise BadRecording(found.problems[0])
     chosen = [
         recording
         for recording in found.recordings
@@ -265,7 +348,7 @@ def quarantine(source: str | None, limit: int, json_wanted: bool) -> None:
 
     With the text they had in the payload.
     """
-    with connect(ledger(read_settings())) as connection:
+    with connect(_existing(read_settings(), start=True)) as connection:
         rows = answers.quarantined(connection, source, limit)
     if json_wanted:
         print_json(rows)
@@ -283,7 +366,11 @@ def status(json_wanted: bool) -> None:
 
     settings = read_settings()
     url = _existing(settings)
-    abandon_dead(url)
+    try:
+        abandon_dead(url)
+    except DBAPIError as error:
+        if _state(error) not in FORBIDDEN:  # a role that only reads leaves the mark to others
+            raise
     with connect(url) as connection:
         health, runs = answers.status(connection)
     if json_wanted:
@@ -319,6 +406,8 @@ def _existing(settings: Settings, *, start: bool = False) -> str:
     from model_assets.ledger.migrate import newest, revision
 
     url = ledger_url(settings, start=start)
+    if start:
+        wait_until_up(url, settings.db_retry_ms / 1000)
     with connect(url) as connection:
         found = revision(connection)
     if found != newest():
@@ -370,7 +459,7 @@ def dsn() -> None:
 
     The password is in it. The embedded server is started if need be.
     """
-    say(plain(ledger(read_settings())))
+    say(plain(ledger(read_settings(), writing=False)))
 
 
 @cli.command()
@@ -382,7 +471,7 @@ def env() -> None:
     from model_assets import dagster_home
 
     settings = read_settings()
-    for name, value in dagster_home.prepare(settings, ledger(settings)).items():
+    for name, value in dagster_home.prepare(settings, ledger(settings, writing=False)).items():
         say(f"export {name}={shlex.quote(value)}")
 
 
@@ -412,7 +501,7 @@ def price(
 
     MODEL is an id letter for letter, or provider/id.
     """
-    with connect(ledger(read_settings())) as connection:
+    with connect(_existing(read_settings(), start=True)) as connection:
         rows = answers.prices(connection, model, as_of, known_at, provider, source)
     if json_wanted:
         print_json(rows)
@@ -443,7 +532,7 @@ def diff(since: datetime, until: datetime, source: str | None, json_wanted: bool
 
     Listings appeared or vanished; prices opened, changed or closed.
     """
-    with connect(ledger(read_settings())) as connection:
+    with connect(_existing(read_settings(), start=True)) as connection:
         found = answers.difference(connection, since, until, source)
     if json_wanted:
         print_json({"listings": found.listings, "prices": found.prices})

@@ -9,7 +9,7 @@ from functools import lru_cache
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from model_assets import embedded
 from model_assets.errors import DatabaseDown, SettingsError
@@ -136,6 +136,11 @@ def is_down(error: OperationalError) -> bool:
     """Whether an error says that the server cannot be reached, and not that a statement failed."""
     state = getattr(error.orig, "sqlstate", None)
     return state is None or state.startswith("08") or state in ("57P01", "57P02", "57P03", "28P01", "28000", "3D000", "53300")
+
+
+def refusal(error: DBAPIError) -> str:
+    """What the server said, without the place in the statement and the statement."""
+    return str(error.orig).partition("\n")[0].strip()[:200]
 
 
 def down_message(url: str, error: OperationalError) -> str:

@@ -63,6 +63,7 @@ class Report:
             self.changed += audited.staged.changed
             self.closed += audited.staged.closed
             self.quarantined += audited.staged.rejected
+        self.errors += [pipeline.refusal(one) for one in audited.rejudged if one.outcome == "refused"]
 
     def as_dict(self) -> dict[str, object]:
         """The report as plain values, for JSON."""

@@ -17,11 +17,11 @@ from model_assets.errors import BadPayload, FetchFailed, ModelAssetsError, Nothi
 from model_assets.fetching import strict_json
 from model_assets.fetching.http import NotModified, Policy, fetch
 from model_assets.frames import broken_rows
-from model_assets.gate.set_level import judge
+from model_assets.gate.set_level import judge, judge_size
 from model_assets.ledger import changes as ledger_changes
 from model_assets.ledger import observations
 from model_assets.ledger.changes import ChangeSet
-from model_assets.ledger.merge import LedgerMoved, keep_verdict, merge, version_of
+from model_assets.ledger.merge import LedgerMoved, keep_verdict, merge, retract, version_of
 from model_assets.ledger.observations import Observation, instant_text
 from model_assets.ledger.staging import Staged, stage, stage_seen_again
 from model_assets.recording_files import Recording
@@ -42,6 +42,7 @@ class Audit:
     parsed: Parsed = field(default_factory=Parsed)
     reasons: list[str] = field(default_factory=list)
     readable: bool = True
+    rejudged: list["Audit"] = field(default_factory=list)  # later observations whose verdict this one changed
 
 
 def look(source: Source, policy: Policy) -> tuple[Observation, bytes]:
@@ -127,40 +128,52 @@ def audit(
     merged, in order. Raises BadPayload only without `keep`.
     """
     with connect(url) as connection:
-        if accept_as is None and verdict_on(connection, observation) in ("accepted", "replaced"):
-            return Audit(observation, "merged before")
-        version = version_of(connection, source.name) + len(before)  # read first: whatever else lands from here on is noticed by the merge
-        earlier = observations.nearest_earlier_accepted(connection, source.name, observation.observed_at)
-        waiting = [one for one in before if earlier is None or one.observation.observed_at >= earlier.observation.observed_at]
-        if waiting:
-            last = waiting[-1].staged
-            assert last is not None
-            earlier = observations.Judged(last.observation, "accepted", last.listings, last.prices, last.rejected)
-        elif earlier and earlier.observation.sha256 == observation.sha256 and not _spoken_at(connection, observation):
-            staged = None
-            if keep:
-                staged = stage_seen_again(connection, observation, earlier, version)
-            return Audit(observation, "seen again", staged)
-        try:
-            parsed = parse(source, observations.body_of(connection, observation.sha256) if body is None else body)
-        except BadPayload as error:
-            if not keep:
-                raise
-            return replace(_refuse(connection, observation, _nothing(observation), Parsed(), [str(error)]), readable=False)
-        pending = [one.changes for one in waiting if one.changes]
-        if any(part.restored for one in pending for part in one.parts.values()):
-            version, pending = -1, []  # what those restore is known after their merge only: this one is compared again then
-        changes = ledger_changes.compare(connection, observation, parsed, broken_rows, pending)
-        changes.ledger_version = version
-        reasons = judge(changes, earlier)
-        if reasons and accept_as is None:
-            return (
-                _refuse(connection, observation, changes, parsed, reasons)
-                if keep
-                else Audit(observation, "refused", None, changes, parsed, reasons)
-            )
-        staged = stage(connection, changes, parsed) if keep else None
-        return Audit(observation, "nothing changed" if changes.empty else "changes", staged, changes, parsed, reasons)
+        return _audit(connection, source, observation, keep, accept_as, body, before)
+
+
+def _audit(
+    connection: Connection,
+    source: Source,
+    observation: Observation,
+    keep: bool = True,
+    accept_as: str | None = None,
+    body: bytes | None = None,
+    before: Sequence[Audit] = (),
+) -> Audit:
+    if accept_as is None and verdict_on(connection, observation) in ("accepted", "replaced"):
+        return Audit(observation, "merged before")
+    version = version_of(connection, source.name) + len(before)  # read first: whatever else lands from here on is noticed by the merge
+    earlier = observations.nearest_earlier_accepted(connection, source.name, observation.observed_at)
+    waiting = [one for one in before if earlier is None or one.observation.observed_at >= earlier.observation.observed_at]
+    if waiting:
+        last = waiting[-1].staged
+        assert last is not None
+        earlier = observations.Judged(last.observation, "accepted", last.listings, last.prices, last.rejected)
+    elif earlier and earlier.observation.sha256 == observation.sha256 and not _spoken_at(connection, observation):
+        staged = None
+        if keep:
+            staged = stage_seen_again(connection, observation, earlier, version)
+        return Audit(observation, "seen again", staged)
+    try:
+        parsed = parse(source, observations.body_of(connection, observation.sha256) if body is None else body)
+    except BadPayload as error:
+        if not keep:
+            raise
+        return replace(_refuse(connection, observation, _nothing(observation), Parsed(), [str(error)]), readable=False)
+    pending = [one.changes for one in waiting if one.changes]
+    if any(part.restored for one in pending for part in one.parts.values()):
+        version, pending = -1, []  # what those restore is known after their merge only: this one is compared again then
+    changes = ledger_changes.compare(connection, observation, parsed, broken_rows, pending)
+    changes.ledger_version = version
+    reasons = judge(changes, earlier)
+    if reasons and accept_as is None:
+        return (
+            _refuse(connection, observation, changes, parsed, reasons)
+            if keep
+            else Audit(observation, "refused", None, changes, parsed, reasons)
+        )
+    staged = stage(connection, changes, parsed) if keep else None
+    return Audit(observation, "nothing changed" if changes.empty else "changes", staged, changes, parsed, reasons)
 
 
 def verdict_on(connection: Connection, observation: Observation) -> str | None:
@@ -205,7 +218,7 @@ def publish(url: str, source: Source, audited: Audit, fence: Callable[[Connectio
         try:
             with connect(url) as connection:
                 merge(connection, audited.staged, fence, decided_by, audited.reasons)
-            return audited
+                return replace(audited, rejudged=_rejudge_later(connection, source, audited.observation, fence))
         except LedgerMoved:
             audited = audit(url, source, audited.observation, accept_as=None if decided_by == "gate" else decided_by)
         except OperationalError as error:
@@ -219,6 +232,31 @@ def publish(url: str, source: Source, audited: Audit, fence: Callable[[Connectio
             " Run it again when fewer of them are at work."
         )
     return audited
+
+
+def _rejudge_later(connection: Connection, source: Source, accepted: Observation, fence: Callable[[Connection], None]) -> list[Audit]:
+    """Judge later observations anew, as if all had come in order of time: which of them are accepted must not depend on the order of loading.
+
+    The gate compares a list with the nearest earlier accepted one. Where one is accepted late, the next may turn out to be a cut list, and is
+    taken back; one that was refused for its size may pass. It ends with the first one that stays accepted. What a person accepted stays.
+    Returns those whose verdict changed, in the transaction of `connection`.
+    """
+    changed = []
+    for later in observations.judged_by_the_gate_after(connection, source.name, accepted.observed_at):
+        one = later.observation
+        earlier = observations.nearest_earlier_accepted(connection, source.name, one.observed_at)
+        if later.verdict == "refused":
+            audited = _audit(connection, source, one)
+            if audited.staged is not None:
+                merge(connection, audited.staged, fence)
+                changed.append(audited)
+        elif reasons := judge_size(later.listings, earlier):
+            taken_back = ledger_changes.retraction(connection, one, version_of(connection, source.name))
+            retract(connection, stage(connection, taken_back, Parsed()), reasons)
+            changed.append(Audit(one, "refused", None, None, Parsed(), reasons))
+        else:
+            break
+    return changed
 
 
 def refusal(audited: Audit) -> str:

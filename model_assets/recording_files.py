@@ -69,7 +69,8 @@ def find(path: Path, known: Iterable[str]) -> Found:
             f"there is nothing at {path}. Give a folder of recordings (<source>/<instant>.<ext>.gz), a part of one, or a file."
         )
     known = set(known)
-    if path.is_file():
+    single = not path.is_dir()
+    if single:
         files = {path.absolute().parent.name: [path]}
     elif path.absolute().name in known or any(_NAME.fullmatch(child.name) for child in path.iterdir()):
         files = {path.absolute().name: _files(path)}
@@ -78,15 +79,13 @@ def find(path: Path, known: Iterable[str]) -> Found:
     recordings, unknown, problems = [], {}, []
     for source, paths in files.items():
         named = [(file, read_instant(file.name)) for file in paths]
-        if source not in known:
-            count = sum(at is not None for _, at in named)
-            if count or path.is_file():
-                unknown[source] = count
-            continue
-        recordings += [Recording(source, at, file) for file, at in named if at]
-        problems += [
-            f"{file} is not named like a recording (2026-06-24T0200Z.json.gz). Rename or remove it." for file, at in named if at is None
-        ]
+        if source in known or single:
+            remedy = "Rename or remove it." if source in known else "Give a recording, or a folder of them."
+            problems += [f"{file} is not named like a recording (2026-06-24T0200Z.json.gz). {remedy}" for file, at in named if at is None]
+        if source in known:
+            recordings += [Recording(source, at, file) for file, at in named if at]
+        elif count := sum(at is not None for _, at in named):
+            unknown[source] = count
     return Found(tuple(sorted(recordings)), unknown, tuple(problems))
 
 

@@ -225,6 +225,10 @@ def _history(source: Source) -> dg.AssetsDefinition:
                 audited = pipeline.publish(postgres.address, source, audited, _fence(context, attempt))
                 pipeline.count(attempt, audited)
                 merged.append(audited)
+                for later in audited.rejudged:
+                    context.log.warning(
+                        pipeline.refusal(later) if later.outcome == "refused" else f"{later.observation.label} is accepted now"
+                    )
             attempt.finish("succeeded")
             with postgres.begin() as connection:
                 held = connection.execute(
@@ -235,6 +239,7 @@ def _history(source: Source) -> dg.AssetsDefinition:
                     "dagster/row_count": held, "observations_merged": len(merged), "opened": attempt.tally.added,
                     "changed": attempt.tally.changed, "closed": attempt.tally.closed,
                     "already_merged": len(found) - len(merged),
+                    "later_verdicts_changed": ", ".join(one.observation.label for audit in merged for one in audit.rejudged) or "none",
                 }
             )  # fmt: skip
 

@@ -172,6 +172,39 @@ def test_a_dated_price_is_not_taken_up_again_when_its_listing_comes_back_without
     assert as_of(ledger, 3, known=8) == []
 
 
+def test_a_price_without_dates_is_over_where_the_source_later_dates_its_end(ledger: Connection) -> None:
+    listing(ledger, "m", 1)
+    price(ledger, "10", 1, 20)
+    price(ledger, "10", 20, effective_to=day(5))
+    assert [as_of(ledger, at) for at in (0.5, 4.9, 5, 12, 25)] == [["10"], ["10"], [], [], []]
+    assert as_of(ledger, 12, known=19) == ["10"]
+
+
+def test_a_dated_price_that_ended_hides_no_price_of_another_condition(ledger: Connection) -> None:
+    listing(ledger, "m", 1)
+    price(ledger, "5", 1)
+    price(ledger, "6", 1, region="eu")
+    price(ledger, "10", 1, 3, prompt_above_tokens=200_000)
+    price(ledger, "10", 3, effective_to=day(5), prompt_above_tokens=200_000)
+    assert as_of(ledger, 6) == ["5", "6"]
+    assert rows(ledger, "select amount from catalog.price order by 1") == [(5,), (6,)]
+
+
+def test_a_dated_price_that_starts_in_the_future_hides_nothing_yet(ledger: Connection) -> None:
+    listing(ledger, "m", 1)
+    price(ledger, "1", 1)
+    price(ledger, "2", 1, effective_from=day(8), effective_to=day(9))
+    assert [as_of(ledger, at) for at in (7.9, 8, 9)] == [["1"], ["2"], []]
+
+
+def test_a_dated_price_that_ended_and_was_retracted_hides_nothing(ledger: Connection) -> None:
+    listing(ledger, "m", 1)
+    price(ledger, "1", 1)
+    price(ledger, "2", 2, 6, effective_from=day(2), effective_to=day(3))
+    assert as_of(ledger, 4, known=5) == []
+    assert as_of(ledger, 4) == ["1"]
+
+
 def test_only_the_same_condition_is_hidden_by_a_dated_price(ledger: Connection) -> None:
     listing(ledger, "m", 1)
     price(ledger, "1", 1)

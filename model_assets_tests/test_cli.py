@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -354,8 +355,8 @@ def test_a_database_that_was_never_migrated_is_not_touched_by_questions_about_it
     with connect(url) as connection:
         for schema in ("access", "catalog", "history", "staged", "raw", "ops"):
             connection.execute(text(f"drop schema if exists {schema} cascade"))
-    for command in ("status", "verify-db"):
-        code, out, err = run(command)
+    for command in ("status", "verify-db", "price gpt-4o", "diff --from 2026-05-18", "quarantine"):
+        code, out, err = run(*command.split())
         assert (code, out) == (1, "")
         assert err == f"model-assets: the database is at revision none, this version needs {newest()}. Run `model-assets migrate`.\n"
     assert one(url, "select count(*) from pg_namespace where nspname = 'ops'") == 0
@@ -367,11 +368,170 @@ def test_a_database_that_was_never_migrated_is_not_touched_by_questions_about_it
 def test_a_database_that_a_newer_version_made_is_left_alone(url: str, run: Run) -> None:
     with connect(url) as connection:
         connection.execute(text("update ops.alembic_version set version_num = '9999'"))
-    for command in ("status", "verify-db", "migrate", "dsn"):
-        code, out, err = run(command)
+    for command in ("status", "verify-db", "migrate", "dsn", "price gpt-4o", "diff --from 2026-05-18", "quarantine"):
+        code, out, err = run(*command.split())
         assert (code, out, err.count("\n")) == (1, "", 1)
         assert "9999" in err
         assert "newer version of Model Assets" in err
+
+
+@pytest.fixture
+def role(server: str) -> Iterator[Callable[..., str]]:
+    """Makes a role that has nothing but what is granted to it in a database; gives the URL of that database with the role in it."""
+    made: list[tuple[str, str]] = []
+
+    def make(url: str, *grants: str) -> str:
+        name = f"role_{uuid.uuid4().hex[:12]}"
+        with psycopg.connect(database.plain(url), autocommit=True) as admin:
+            admin.execute(f"create role {name} login password 'mine'".encode())
+            made.append((url, name))
+            for grant in grants:
+                admin.execute(grant.format(role=name, database=f'"{make_url(url).database}"').encode())
+        return make_url(url).set(username=name, password="mine").render_as_string(hide_password=False)
+
+    yield make
+    for url, name in made:
+        with psycopg.connect(database.plain(url), autocommit=True) as admin:
+            admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = %s", [name])
+            admin.execute(f"reassign owned by {name} to current_user; drop owned by {name}; drop role {name}".encode())
+
+
+SCHEMAS = ("access", "catalog", "history", "ops", "raw", "staged")
+TO_READ = [
+    f"grant {right} {schema} to {{role}}"
+    for schema in ("catalog", "history", "ops", "raw")
+    for right in ("usage on schema", "select on all tables in schema", "execute on all functions in schema")
+]
+
+
+@pytest.mark.parametrize("also", [[], ["alter role {role} set default_transaction_read_only = on"]], ids=["may only read", "reads only"])
+def test_a_role_that_may_only_read_gets_answers(
+    also: list[str], filled: str, run: Run, role: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = role(filled, *TO_READ, *also)
+    for words in ("price gpt-4o", "diff --from 2026-05-18 --to 2026-05-20", "status", "quarantine", "verify-db"):
+        monkeypatch.setenv("DATABASE_URL", filled)
+        expected = run(*words.split())
+        monkeypatch.setenv("DATABASE_URL", reader)
+        code, out, err = run(*words.split())
+        assert (code, err) == (0, "")
+        assert out.splitlines()[-1] == expected[1].splitlines()[-1]
+
+
+def test_a_role_that_may_only_read_is_told_in_one_line_that_it_cannot_load(
+    url: str, run: Run, role: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for also in ([], ["grant create on database {database} to {role}"]):
+        monkeypatch.setenv("DATABASE_URL", role(url, *TO_READ, *also))
+        for words in (["import", BUNDLED_RECORDINGS], ["sync"], ["accept", "openrouter", "2026-05-18"], ["quickstart"], ["up"]):
+            code, out, err = run(*words)
+            assert (code, out, err.count("\n")) == (1, "", 1), words
+            assert err.startswith("model-assets: this role may not ")
+            assert "Use the role that " in err
+    assert one(url, "select count(*) from ops.sync_run") == 0
+
+
+def test_a_role_without_any_right_is_told_in_one_line_what_it_needs(
+    url: str, run: Run, role: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", role(url))
+    for words in NEEDING_A_DATABASE:
+        code, out, err = run(*shlex.split(words))
+        assert (code, out, err.count("\n")) == (1, "", 1), words
+        assert "permission denied for " in err
+        assert "Use the role that " in err
+    ended = process(os.environ["DATABASE_URL"], "migrate")
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (1, "", 1)
+
+
+def test_a_role_that_may_not_make_tables_is_told_so_in_an_empty_database_and_leaves_nothing_there(
+    url: str, run: Run, role: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emptied(url)
+    monkeypatch.setenv("DATABASE_URL", role(url))
+    for command in ("migrate", "dsn", "env"):
+        code, out, err = run(command)
+        assert (code, out, err.count("\n")) == (1, "", 1)
+        assert err.startswith("model-assets: this role may not make or change the ledger's tables (permission denied for database ")
+    assert ours(url) == []
+
+
+def emptied(url: str) -> None:
+    with connect(url) as connection:
+        for schema in SCHEMAS:
+            connection.execute(text(f"drop schema if exists {schema} cascade"))
+        connection.execute(text("drop extension btree_gist"))
+
+
+def ours(url: str) -> list[str]:
+    """What of the ledger's is in a database: schemas, relations in them, the extension."""
+    query = """
+        select nspname from pg_namespace where nspname = any(:schemas)
+        union all select nspname || '.' || relname from pg_class join pg_namespace n on n.oid = relnamespace where nspname = any(:schemas)
+        union all select extname from pg_extension where extname = 'btree_gist' order by 1"""
+    with connect(url) as connection:
+        return list(connection.scalars(text(query), {"schemas": list(SCHEMAS)}))
+
+
+@pytest.mark.parametrize(
+    ("theirs", "found"),
+    [
+        *((f"create schema {schema}; create table {schema}.theirs (x int)", [schema, f"{schema}.theirs"]) for schema in SCHEMAS),
+        ("create schema raw", ["raw"]),
+    ],
+    ids=[*SCHEMAS, "raw, empty"],
+)
+def test_a_database_whose_schemas_belong_to_something_else_is_refused_in_one_line_and_nothing_is_left_in_it(
+    theirs: str, found: list[str], url: str, run: Run
+) -> None:
+    emptied(url)
+    with connect(url) as connection:
+        connection.exec_driver_sql(theirs)
+    for words in ("migrate", "dsn", "env", "sync", "accept openrouter 2026-05-18", f"import {shlex.quote(str(BUNDLED_RECORDINGS))}"):
+        code, out, err = run(*shlex.split(words))
+        assert (code, out, err.count("\n")) == (1, "", 1)
+        assert err.startswith("model-assets: something else has the schemas that the ledger needs ")
+        assert f"it has {found[0]} already" in err
+        assert err.endswith("Let DATABASE_URL name a database of the ledger's own.\n")
+    assert ours(url) == found
+
+
+def test_an_object_that_is_in_the_way_of_the_migration_is_named_in_one_line_and_nothing_is_left(url: str, run: Run) -> None:
+    emptied(url)
+    with connect(url) as connection:  # another project's Alembic, at no revision
+        connection.exec_driver_sql("create schema ops; create table ops.alembic_version (version_num text); create schema history")
+    code, out, err = run("migrate")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert 'schema "history" already exists' in err
+    assert ours(url) == ["history", "ops", "ops.alembic_version"]
+
+
+def test_an_alembic_table_that_is_not_ours_is_one_line(url: str, run: Run) -> None:
+    emptied(url)
+    with connect(url) as connection:
+        connection.exec_driver_sql("create schema ops; create table ops.alembic_version (release text)")
+    for words in ("migrate", "price gpt-4o", "status"):
+        code, out, err = run(*words.split())
+        assert (code, out, err.count("\n")) == (1, "", 1)
+        assert "version_num" in err
+    assert ours(url) == ["ops", "ops.alembic_version"]
+
+
+def test_an_empty_schema_ops_that_was_made_for_us_is_used(url: str, run: Run) -> None:
+    emptied(url)
+    with connect(url) as connection:
+        connection.exec_driver_sql("create schema ops")
+    assert run("migrate") == (0, f"the database is at revision {newest()}\n", "")
+
+
+def test_a_question_that_needs_newer_sql_models_leads_to_migrate(url: str, run: Run) -> None:
+    with connect(url) as connection:
+        connection.exec_driver_sql("drop function catalog.price_as_of cascade; delete from ops.sql_model where key = 'catalog.price_as_of'")
+    code, out, err = run("price", "gpt-4o")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert err.endswith("Run `model-assets migrate`.\n")
+    assert run("migrate")[0] == 0
+    assert "The ledger is empty" in run("price", "gpt-4o")[2]
 
 
 def test_verify_db_names_the_claims_that_hold_and_the_one_that_is_broken(url: str, run: Run, folder: Path) -> None:
@@ -468,6 +628,19 @@ def test_where_there_is_nothing_to_import_an_error_says_so(run: Run, folder: Pat
         code, out, err = run("import", path, *options.split())
         assert (code, out, err.count("\n")) == (1, "", 1)
         assert err.startswith(f"model-assets: {said}")
+
+
+def test_a_file_that_is_not_named_like_a_recording_is_one_line_wherever_it_is(
+    run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://127.0.0.1:1/not_asked")
+    (folder / "litellm" / "passwd").write_bytes(b"root")
+    (tmp_path / "passwd").write_bytes(b"root")
+    for path in (Path("/etc/passwd"), tmp_path / "passwd", Path("/dev/null"), folder / "litellm" / "passwd"):
+        for options in ([], ["--source", "litellm"], ["--json"]):
+            code, out, err = run("import", path, *options)
+            assert (code, out, err.count("\n")) == (1, "", 1)
+            assert err.startswith(f"model-assets: {path} is not named like a recording (2026-06-24T0200Z.json.gz). ")
 
 
 def test_sources_that_are_not_known_are_named_and_the_others_loaded(run: Run, folder: Path) -> None:

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,53 @@ def test_the_base_price_is_the_standard_one_in_usd(ledger: Connection) -> None:
     price(ledger, "3", 1, prompt_above_tokens=200_000)
     price(ledger, "7", 1, currency="CNY")
     assert rows(ledger, "select input_usd_per_mtok, output_usd_per_mtok from access.listing_terms") == [(1, 2)]
+
+
+def test_prices_of_hours_only_count_as_the_dearest_of_them(ledger: Connection) -> None:
+    listing(ledger, "m", 1)
+    for window, into, out in (("00:00-08:00 UTC", "0.5", "3"), ("08:00-24:00 UTC", "1", "2")):
+        price(ledger, into, 1, time_window=window)
+        price(ledger, out, 1, meter="output", time_window=window)
+    price(ledger, "9", 1, time_window="08:00-24:00 UTC", service_tier="priority")
+    assert rows(ledger, "select state, input_usd_per_mtok, output_usd_per_mtok from access.listing_terms") == [("paid", 1, 3)]
+
+
+def test_a_price_of_the_whole_day_is_the_base_price_whatever_some_hours_cost(ledger: Connection) -> None:
+    model(ledger, "m", "input=1 output=2")
+    price(ledger, "5", 1, time_window="08:00-16:00 UTC")
+    price(ledger, "0.5", 1, meter="output", time_window="08:00-16:00 UTC")
+    assert rows(ledger, "select input_usd_per_mtok, output_usd_per_mtok from access.listing_terms") == [(1, 2)]
+
+
+def test_an_hour_whose_price_is_not_known_leaves_the_dearest_hour_unknown(ledger: Connection) -> None:
+    model(ledger, "m", "output=2")
+    price(ledger, "1", 1, time_window="00:00-08:00 UTC")
+    price(ledger, None, 1, time_window="08:00-24:00 UTC")
+    assert rows(ledger, "select state, input_usd_per_mtok, output_usd_per_mtok from access.listing_terms") == [("unknown", None, 2)]
+
+
+def test_hours_that_are_free_do_not_prove_that_the_day_is(ledger: Connection) -> None:
+    model(ledger, "m", "output=0")
+    price(ledger, "0", 1, time_window="00:00-08:00 UTC")
+    assert rows(ledger, "select state, input_usd_per_mtok from access.listing_terms") == [("unknown", 0)]
+
+
+def test_a_listing_is_retired_when_its_announced_last_day_is_over(ledger: Connection) -> None:
+    ledger.execute(text("set local time zone 'Pacific/Kiritimati'"))  # its day begins 14 hours before the one of UTC
+    today = datetime.now(UTC).date()
+    for name, days, lifecycle in (("over", -1, None), ("said otherwise", -1, "stable"), ("last day", 0, None), ("later", 1, "beta")):
+        model(ledger, name, "input=0 output=0", lifecycle=lifecycle)
+        said = {"name": name, "day": today + timedelta(days=days)}
+        ledger.execute(text("update history.listing set retires_on = :day where listed_id = :name"), said)
+    assert rows(ledger, "select listed_id, lifecycle from access.listing_terms order by 1") == [
+        ("last day", "stable"),
+        ("later", "beta"),
+        ("over", "retired"),
+        ("said otherwise", "retired"),
+    ]
+    store_policy(ledger, load_policy())
+    for tier in ("free", "pro", "enterprise"):
+        assert allowed(ledger, tier) == ["last day", "later"]
 
 
 # --- who may use what ---
@@ -158,6 +206,25 @@ def test_the_default_policy_keeps_retired_and_dear_models_where_they_belong(ledg
     assert allowed(ledger, "enterprise") == ["cheap", "dear", "free", "old", "plan"]
 
 
+def test_the_default_policy_keeps_routers_and_placeholders_from_the_free_tier_even_where_a_list_says_0(ledger: Connection) -> None:
+    routers = ["auto", "auto-beta", "auto-model", "bodybuilder", "fusion", "openrouter/auto", "openrouter/openrouter/auto", "x/pareto-code"]
+    placeholders = ["custom", "fireworks-ai-default"]
+    models = [
+        "auto/m",
+        "custom-7b",
+        "default/m",
+        "kilo-auto/free",
+        "lab/auto-coder-7b",
+        "lab/fusion-7b",
+        "moonshot-v1-auto",
+        "openrouter/free",
+    ]
+    for name in routers + placeholders + models:
+        model(ledger, name, "input=0 output=0")
+    store_policy(ledger, load_policy())
+    assert allowed(ledger, "free") == models
+
+
 def test_why_names_the_first_rule_that_allows(ledger: Connection) -> None:
     model(ledger, "m", "input=1 output=1")
     store_policy(ledger, [rule(ids="x"), rule(position=2, ids="m", note="we like it"), rule(position=3, ids="m")])
@@ -169,9 +236,10 @@ def test_why_names_the_first_rule_that_allows(ledger: Connection) -> None:
 
 def test_the_default_policy_loads_with_its_rules_numbered() -> None:
     rules = load_policy()
-    assert [found.position for found in rules] == [1, 2, 3, 4]
+    assert [found.position for found in rules] == [1, 2, 3, 4, 5, 6]
     assert {found.tier for found in rules} == {"free", "pro", "enterprise"}
-    assert rules[2].max_output_usd_per_mtok == 25
+    assert [found.effect for found in rules] == ["allow", "deny", "deny", "allow", "allow", "allow"]
+    assert rules[4].max_output_usd_per_mtok == 25
 
 
 def test_a_bound_is_the_decimal_that_is_written(tmp_path: Path) -> None:

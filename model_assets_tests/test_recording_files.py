@@ -95,6 +95,16 @@ def test_a_file_with_a_wrong_name_is_named_and_nothing_at_all_is_an_error(tmp_pa
         find(tmp_path / "gone", ["alpha"])
 
 
+def test_a_single_file_with_a_wrong_name_is_a_problem_and_no_unknown_source(tmp_path: Path) -> None:
+    path = write(tmp_path / "strange", "passwd")
+    for given in (path, Path("/dev/null")):
+        found = find(given, ["alpha"])
+        assert (found.recordings, found.unknown) == ((), {})
+        [problem] = found.problems
+        assert problem.startswith(f"{given} is not named like a recording")
+        assert "remove" not in problem
+
+
 def test_a_recording_gives_its_body_and_the_gzip_it_came_in(tmp_path: Path) -> None:
     path = write(tmp_path, "2025-06-01T0200Z.json.gz")
     assert recording(path).read() == (BODY, path.read_bytes())

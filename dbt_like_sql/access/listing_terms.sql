@@ -1,5 +1,6 @@
 -- On what terms a listing can be used now, in one word: paid, free, included (in a subscription), dynamic (depends on the route), unknown.
--- The base price is the one of the standard service tier, whatever the length of the prompt, the time of day and the region.
+-- The base price is the one of the standard service tier, whatever the length of the prompt, the time of day and the region; where a source
+-- prices only hours of the day, the dearest of them. Past its announced last day, in UTC, a listing is retired, whatever it says itself.
 -- Grain: one row per source, provider and listed id.
 select
     listing.source,
@@ -7,7 +8,10 @@ select
     listing.listed_id,
     listing.name,
     listing.author,
-    coalesce(listing.lifecycle, 'stable') as lifecycle,
+    case
+        when listing.retires_on < (now() at time zone 'UTC')::date then 'retired'
+        else coalesce(listing.lifecycle, 'stable')
+    end as lifecycle,
     -- Free has to be proven: input and output are free and nothing else is paid or unclear. Paid needs one price that is paid.
     case
         when priced.listed_id is null then 'unknown'
@@ -31,18 +35,32 @@ left join (
         bool_or(price.state = 'unknown') as any_unknown,
         coalesce(bool_or(price.state = 'unknown') filter (where price.is_base), false) as any_base_unknown,
         coalesce(bool_and(price.state = 'free') filter (where price.is_base), false) as base_free,
-        count(distinct price.meter) filter (where price.is_base) as base_meters,
-        max(price.amount) filter (where price.is_base and price.currency = 'USD' and price.meter = 'input') as input_usd_per_mtok,
-        max(price.amount) filter (where price.is_base and price.currency = 'USD' and price.meter = 'output') as output_usd_per_mtok
+        -- prices of hours prove nothing about the rest of the day, so they cannot make a listing free
+        count(distinct price.meter) filter (where price.is_base and price.time_window is null) as base_meters,
+        -- an hour whose price is not known may be the dearest: infinite within max(), null outside
+        nullif(max(coalesce(price.amount, 'infinity')) filter (
+            where price.is_base and price.currency = 'USD' and price.meter = 'input'
+        ), 'infinity') as input_usd_per_mtok,
+        nullif(max(coalesce(price.amount, 'infinity')) filter (
+            where price.is_base and price.currency = 'USD' and price.meter = 'output'
+        ), 'infinity') as output_usd_per_mtok
     from (
         select
             quoted.*,
             quoted.meter in ('input', 'output')
             and quoted.service_tier = 'standard'
             and quoted.prompt_above_tokens = 0
-            and quoted.time_window is null
             and quoted.region is null
-            and quoted.detail is null as is_base
+            and quoted.detail is null
+            -- a price of certain hours counts only where there is none for the whole day
+            and (
+                quoted.time_window is null
+                or not bool_or(quoted.time_window is null) over (
+                    partition by
+                        quoted.source, quoted.provider, quoted.listed_id, quoted.meter, quoted.service_tier,
+                        quoted.prompt_above_tokens, quoted.region, quoted.detail, quoted.currency
+                )
+            ) as is_base
         from {{ ref("catalog.price") }} as quoted
     ) as price
     group by price.source, price.provider, price.listed_id

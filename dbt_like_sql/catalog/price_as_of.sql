@@ -1,8 +1,9 @@
 -- What each price was at an instant, by what was known at another: price_as_of(as_of, known_at), known_at left out for all that is known.
 -- A claim that states dates counts where they cover as_of, if it was believed at known_at: its source still made it, or had made it
 -- to the end of a listing that was gone by then (a dated price retracted while its listing went on is not believed). A claim without dates
--- counts where it was seen at as_of; an as_of later than known_at is answered by what was held at known_at. Dated beats undated, a later
--- start an earlier one. The columns of catalog.price, and seen_until (null while the claim still holds).
+-- counts where it was seen at as_of; an as_of later than known_at is answered by what was held at known_at. Of one meter and condition a
+-- later start beats an earlier one, and a dated claim that has begun by as_of beats an undated one, for good: where it has ended too, the
+-- source has said that this price is over. The columns of catalog.price, and seen_until (null while the claim still holds).
 -- Grain: one row per source, provider, listed id, meter, condition and currency.
 create function catalog.price_as_of(as_of timestamptz, known_at timestamptz default 'infinity')
 returns table (
@@ -26,15 +27,11 @@ returns table (
 )
 language sql stable parallel safe
 as $$
-with dated as (
-    select distinct on (
-        claim.source, claim.provider, claim.listed_id, claim.meter, claim.service_tier,
-        claim.prompt_above_tokens, claim.time_window, claim.region, claim.detail, claim.currency
-    ) claim.*
+with begun as (
+    select claim.*
     from {{ ref("history.price") }} as claim
     where (claim.effective_from is not null or claim.effective_to is not null)
         and (claim.effective_from is null or claim.effective_from <= as_of)
-        and (claim.effective_to is null or claim.effective_to > as_of)
         and (
             claim.seen @> known_at
             or (claim.source, claim.provider, claim.listed_id, upper(claim.seen)) in (
@@ -45,10 +42,18 @@ with dated as (
                 having not bool_or(listing.seen @> known_at)
             )
         )
+),
+dated as (
+    select distinct on (
+        begun.source, begun.provider, begun.listed_id, begun.meter, begun.service_tier,
+        begun.prompt_above_tokens, begun.time_window, begun.region, begun.detail, begun.currency
+    ) begun.*
+    from begun
+    where begun.effective_to is null or begun.effective_to > as_of
     order by
-        claim.source, claim.provider, claim.listed_id, claim.meter, claim.service_tier,
-        claim.prompt_above_tokens, claim.time_window, claim.region, claim.detail, claim.currency,
-        claim.effective_from desc nulls last, lower(claim.seen) desc
+        begun.source, begun.provider, begun.listed_id, begun.meter, begun.service_tier,
+        begun.prompt_above_tokens, begun.time_window, begun.region, begun.detail, begun.currency,
+        begun.effective_from desc nulls last, lower(begun.seen) desc
 ),
 believed as (
     select * from dated
@@ -59,17 +64,17 @@ believed as (
         and claim.effective_to is null
         and claim.seen @> least(as_of, known_at)
         and not exists (
-            select from dated
-            where dated.source = claim.source
-                and dated.provider = claim.provider
-                and dated.listed_id = claim.listed_id
-                and dated.meter = claim.meter
-                and dated.service_tier = claim.service_tier
-                and dated.prompt_above_tokens = claim.prompt_above_tokens
-                and dated.time_window = claim.time_window
-                and dated.region = claim.region
-                and dated.detail = claim.detail
-                and dated.currency = claim.currency
+            select from begun
+            where begun.source = claim.source
+                and begun.provider = claim.provider
+                and begun.listed_id = claim.listed_id
+                and begun.meter = claim.meter
+                and begun.service_tier = claim.service_tier
+                and begun.prompt_above_tokens = claim.prompt_above_tokens
+                and begun.time_window = claim.time_window
+                and begun.region = claim.region
+                and begun.detail = claim.detail
+                and begun.currency = claim.currency
         )
 )
 select

@@ -16,11 +16,8 @@ def judge(changes: ChangeSet, earlier: Judged | None) -> list[str]:
     reasons = []
     if not changes.listings:
         reasons.append("the payload lists no model; an empty list never means that all models are gone")
-    elif earlier and changes.listings < LEAST_SHARE_OF_EARLIER * earlier.listings:
-        reasons.append(
-            f"the payload lists {changes.listings} models, {1 - changes.listings / earlier.listings:.0%} fewer than the {earlier.listings} of"
-            f" {instant_text(earlier.observation.observed_at)}; more than 20 % at once is taken for a cut list"
-        )
+    else:
+        reasons += judge_size(changes.listings, earlier)
     entries = sum(reject.relation == "listing" for reject, _ in changes.rejects)
     for broken, kept, what in (
         (entries, changes.listings, "entries"),
@@ -31,3 +28,14 @@ def judge(changes: ChangeSet, earlier: Judged | None) -> list[str]:
                 f"{broken} of {broken + kept} {what} break the contract, more than {MOST_BROKEN:.0%}; the source may have changed its shape"
             )
     return reasons
+
+
+def judge_size(listings: int, earlier: Judged | None) -> list[str]:
+    """Why a list is too short after the nearest earlier accepted one; empty where it is not."""
+    if earlier is None or listings >= LEAST_SHARE_OF_EARLIER * earlier.listings:
+        return []
+    share = 1 - listings / earlier.listings
+    since = instant_text(earlier.observation.observed_at)
+    return [
+        f"the payload lists {listings} models, {share:.0%} fewer than the {earlier.listings} of {since}; more than 20 % at once is taken for a cut list"
+    ]

@@ -8,6 +8,7 @@ import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, text
 
@@ -176,11 +177,9 @@ def _key_of(source: str, reject: Reject) -> int | None:
 
 
 def _entries_in_doubt(relation: Relation, rejects: Iterable[tuple[Reject, int | None]]) -> dict[str, list[str | None]]:
-    """The entries that are in doubt as a whole, as columns for `unnest`; a null id stands for all of its provider."""
+    """The entries that are in doubt as a whole, as columns for `unnest`; a null id stands for all of its provider, a null provider for any."""
     entries = {
-        (reject.provider, reject.listed_id)
-        for reject, key in rejects
-        if key is None and reject.provider is not None and reject.relation in ("listing", relation.name)
+        (reject.provider, reject.listed_id) for reject, key in rejects if key is None and reject.relation in ("listing", relation.name)
     }
     return {"providers": [provider for provider, _ in entries], "ids": [listed_id for _, listed_id in entries]}
 
@@ -191,12 +190,17 @@ def _spoken(source: str, relation: Relation, rows: Sequence[Row], rejects: Itera
     in_doubt = set(zip(entries["providers"], entries["ids"], strict=True))
     if not in_doubt:
         return set()
-    return {key_id(source, relation, row) for row in rows if not in_doubt.isdisjoint({(row[0], row[1]), (row[0], None)})}
+    everything = (None, None) in in_doubt
+    return {
+        key_id(source, relation, row)
+        for row in rows
+        if everything or not in_doubt.isdisjoint({(row[0], row[1]), (row[0], None), (None, row[1])})
+    }
 
 
 _IN_DOUBT = """exists (
     select from unnest(cast(:providers as text[]), cast(:ids as text[])) as entry (provider, listed_id)
-    where entry.provider = {provider} and (entry.listed_id is null or entry.listed_id = {listed_id}))"""
+    where coalesce(entry.provider, {provider}) = {provider} and coalesce(entry.listed_id, {listed_id}) = {listed_id})"""
 
 
 def _unspoken(
@@ -229,6 +233,22 @@ def _replaced(
     if not connection.execute(spoke, at | {"sha256": observation.sha256}).scalar():
         return set(), set()
     in_doubt = _IN_DOUBT.format(provider="coalesce(before.provider, now.provider)", listed_id="coalesce(before.listed_id, now.listed_id)")
+    doubtful = f"""(coalesce(before.key_id, now.key_id) = any(:keys)
+                    or coalesce(before.key_id, now.key_id) <> all(cast(:spoken as bigint[])) and {in_doubt})"""
+    return _differs_from_before(
+        connection,
+        observation,
+        relation,
+        doubtful,
+        _entries_in_doubt(relation, rejects)
+        | {"keys": [key for reject, key in rejects if key is not None and reject.relation == relation.name], "spoken": list(spoken)},
+    )
+
+
+def _differs_from_before(
+    connection: Connection, observation: Observation, relation: Relation, condition: str, parameters: dict[str, Any]
+) -> tuple[set[int], set[int]]:
+    """(keys that held another claim just before the instant, keys that hold another one at it), among those the condition admits."""
     found = connection.execute(
         text(
             f"""
@@ -237,16 +257,21 @@ def _replaced(
                   where source = :source and lower(seen) < :at and (upper(seen) is null or upper(seen) >= :at)) as before
             full join (select key_id, digest, provider, listed_id from history.{relation.name}
                        where source = :source and seen @> cast(:at as timestamptz)) as now using (key_id)
-            where before.digest is distinct from now.digest
-              and (coalesce(before.key_id, now.key_id) = any(:keys)
-                   or coalesce(before.key_id, now.key_id) <> all(cast(:spoken as bigint[])) and {in_doubt})
+            where before.digest is distinct from now.digest and {condition}
             """
         ),
-        at
-        | _entries_in_doubt(relation, rejects)
-        | {"keys": [key for reject, key in rejects if key is not None and reject.relation == relation.name], "spoken": list(spoken)},
+        {"source": observation.source, "at": observation.observed_at} | parameters,
     ).all()
     return {key for key, before, _ in found if before}, {key for key, _, now in found if now}
+
+
+def retraction(connection: Connection, observation: Observation, ledger_version: int) -> ChangeSet:
+    """What taking back an accepted observation would do: what held just before it goes on, as if it had never been accepted."""
+    parts = {}
+    for relation in RELATIONS:
+        restored, ended = _differs_from_before(connection, observation, relation, "true", {})
+        parts[relation.name] = Part({}, ended, restored)
+    return ChangeSet(observation, ledger_version, parts, [], 0, 0)
 
 
 def _after(held: dict[bytes, int], part: Part) -> dict[bytes, int]:

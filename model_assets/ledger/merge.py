@@ -47,14 +47,32 @@ def merge(
     kept = text("select true from staged.change_set where change_set_id = :id for update")
     if version != staged.ledger_version or not connection.execute(kept, {"id": staged.change_set_id}).scalar():
         raise LedgerMoved(observation.label)
+    _apply(connection, staged)
+    keep_verdict(connection, staged, "accepted", reasons, decided_by)
+    fence(connection)
+
+
+def retract(connection: Connection, staged: Staged, reasons: Iterable[str]) -> None:
+    """Apply a staged retraction, in the transaction that holds the source: the observation is refused, and what was known of it is kept."""
+    observation = staged.observation
+    _apply(connection, staged)
+    connection.execute(
+        text(
+            "update ops.observation set verdict = 'refused', reasons = :reasons, judged_at = now()"
+            " where source = :source and observed_at = :at and sha256 = :sha256"
+        ),
+        {"reasons": as_json(list(reasons)), "source": observation.source, "at": observation.observed_at, "sha256": observation.sha256},
+    )
+    forget(connection, staged)
+
+
+def _apply(connection: Connection, staged: Staged) -> None:
     if staged.added or staged.changed or staged.closed:
         for relation in RELATIONS:
             _merge_relation(connection, relation, staged)
-    keep_verdict(connection, staged, "accepted", reasons, decided_by)
     connection.execute(
-        text("update ops.source set ledger_version = ledger_version + 1 where source = :source"), {"source": observation.source}
+        text("update ops.source set ledger_version = ledger_version + 1 where source = :source"), {"source": staged.observation.source}
     )
-    fence(connection)
 
 
 def keep_verdict(connection: Connection, staged: Staged, verdict: str, reasons: Iterable[str], decided_by: str) -> None:
@@ -142,7 +160,8 @@ def _merge_statement(relation: Relation, doubts: bool) -> str:
                    where q.source = o.source and q.observed_at = o.observed_at and q.sha256 = o.sha256
                      and (q.key_id = touched.key_id
                           or (q.key_id is null and touched.key_id <> all(o.spoken)
-                              and q.provider = touched.provider and coalesce(q.listed_id, touched.listed_id) = touched.listed_id
+                              and coalesce(q.provider, touched.provider) = touched.provider
+                              and coalesce(q.listed_id, touched.listed_id) = touched.listed_id
                               and q.relation in ('listing', '{name}')))))"""
     return f"""
         with touched as (

@@ -128,3 +128,21 @@ def nearest_earlier_accepted(connection: Connection, source: str, before: dateti
         {"source": source, "before": before},
     ).one_or_none()
     return Judged(Observation(source, row[0], row[1]), *row[2:]) if row else None
+
+
+def judged_by_the_gate_after(connection: Connection, source: str, after: datetime) -> list[Judged]:
+    """The later observations whose verdict is the gate's own and may depend on what was accepted before them, in order of time: of each
+    instant the accepted payload or, where none is, the refused one that was recorded last."""
+    found = connection.execute(
+        text(
+            """
+            select observed_at, sha256, verdict, listings, prices, rejected from (
+                select distinct on (observed_at) * from ops.observation join raw.payload using (source, observed_at, sha256)
+                where source = :source and observed_at > :after and verdict in ('accepted', 'refused')
+                order by observed_at, verdict, recorded_at desc) as last
+            where decided_by = 'gate' and listings > 0 order by observed_at
+            """
+        ),
+        {"source": source, "after": after},
+    )
+    return [Judged(Observation(source, row[0], row[1]), *row[2:]) for row in found]
