@@ -147,7 +147,11 @@ WRITTEN = ("ops.sync_run", "ops.observation", "raw.body", "raw.payload", "histor
 
 
 def _check_rights(url: str) -> None:
-    query = "select one from unnest(cast(:written as text[])) as one where not has_table_privilege(one, 'insert')"
+    query = (  # by oid: a name in a schema that the role may not use is an error
+        "select nspname || '.' || relname from pg_class join pg_namespace as schema on schema.oid = relnamespace"
+        " where nspname || '.' || relname = any(:written)"
+        " and not (has_schema_privilege(schema.oid, 'usage') and has_table_privilege(pg_class.oid, 'insert')) order by 1"
+    )
     with connect(url) as connection:
         kept = connection.scalars(text(query), {"written": list(WRITTEN)}).all()
     if kept:

@@ -185,23 +185,23 @@ def test_a_dated_price_that_ended_hides_no_price_of_another_condition(ledger: Co
     price(ledger, "5", 1)
     price(ledger, "6", 1, region="eu")
     price(ledger, "10", 1, 3, prompt_above_tokens=200_000)
-    price(ledger, "10", 3, effective_to=day(5), prompt_above_tokens=200_000)
-    assert as_of(ledger, 6) == ["5", "6"]
+    price(ledger, "10", 3, effective_to=day(2), prompt_above_tokens=200_000)
+    assert as_of(ledger, 2.5) == ["5", "6"]
     assert rows(ledger, "select amount from catalog.price order by 1") == [(5,), (6,)]
 
 
-def test_a_dated_price_that_starts_in_the_future_hides_nothing_yet(ledger: Connection) -> None:
+def test_a_promotion_beside_the_list_price_hides_it_while_it_lasts_and_not_after(ledger: Connection) -> None:
     listing(ledger, "m", 1)
     price(ledger, "1", 1)
     price(ledger, "2", 1, effective_from=day(8), effective_to=day(9))
-    assert [as_of(ledger, at) for at in (7.9, 8, 9)] == [["1"], ["2"], []]
+    assert [as_of(ledger, at) for at in (7.9, 8, 9)] == [["1"], ["2"], ["1"]]
 
 
 def test_a_dated_price_that_ended_and_was_retracted_hides_nothing(ledger: Connection) -> None:
     listing(ledger, "m", 1)
-    price(ledger, "1", 1)
-    price(ledger, "2", 2, 6, effective_from=day(2), effective_to=day(3))
-    assert as_of(ledger, 4, known=5) == []
+    price(ledger, "1", 1, 5)
+    price(ledger, "2", 5, 6, effective_to=day(3))
+    assert as_of(ledger, 4, known=5.5) == []
     assert as_of(ledger, 4) == ["1"]
 
 

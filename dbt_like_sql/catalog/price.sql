@@ -1,6 +1,5 @@
 -- What each source charges now, among the listings it shows now: the prices it states without dates, and the dated ones whose dates cover
--- this moment. Of one meter and condition a later start hides an earlier one, and a dated one that has begun an undated one, even where it
--- has ended too: then the source has said that this price is over.
+-- this moment; a dated one hides an undated one of the same meter and condition, a later start an earlier one.
 -- Grain: one row per source, provider, listed id, meter, condition and currency.
 select
     price.source,
@@ -40,11 +39,9 @@ where upper(price.seen) is null
             and upper(better.seen) is null
             and (better.effective_from is not null or better.effective_to is not null)
             and (better.effective_from is null or better.effective_from <= now())
+            and (better.effective_to is null or better.effective_to > now())
             and (
                 (price.effective_from is null and price.effective_to is null)
-                or (
-                    coalesce(better.effective_from, '-infinity') > coalesce(price.effective_from, '-infinity')
-                    and (better.effective_to is null or better.effective_to > now())
-                )
+                or coalesce(better.effective_from, '-infinity') > coalesce(price.effective_from, '-infinity')
             )
     )

@@ -2,8 +2,9 @@
 -- A claim that states dates counts where they cover as_of, if it was believed at known_at: its source still made it, or had made it
 -- to the end of a listing that was gone by then (a dated price retracted while its listing went on is not believed). A claim without dates
 -- counts where it was seen at as_of; an as_of later than known_at is answered by what was held at known_at. Of one meter and condition a
--- later start beats an earlier one, and a dated claim that has begun by as_of beats an undated one, for good: where it has ended too, the
--- source has said that this price is over. The columns of catalog.price, and seen_until (null while the claim still holds).
+-- dated claim that covers as_of beats an undated one, a later start an earlier one; and a dated claim that had ended by as_of still beats an
+-- undated one that its source had dropped before it spoke of dates: it has said since that this price was over. The columns of
+-- catalog.price, and seen_until (null while the claim still holds).
 -- Grain: one row per source, provider, listed id, meter, condition and currency.
 create function catalog.price_as_of(as_of timestamptz, known_at timestamptz default 'infinity')
 returns table (
@@ -75,6 +76,8 @@ believed as (
                 and begun.region = claim.region
                 and begun.detail = claim.detail
                 and begun.currency = claim.currency
+                -- ended by then, it hides what its source had stopped saying when it came to speak of dates; not what stands beside it
+                and (begun.effective_to is null or begun.effective_to > as_of or lower(begun.seen) >= upper(claim.seen))
         )
 )
 select
