@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from model_assets import answers, embedded, recording_files
-from model_assets.database import connect, down_message, is_down, ledger_url, plain, refusal, wait_until_up
+from model_assets.database import connect, down_message, is_down, ledger_url, plain
 from model_assets.errors import BadRecording, ModelAssetsError
-from model_assets.settings import Settings, read_settings
+from model_assets.readiness import FORBIDDEN, existing_ledger, migrated, ready_ledger, remedied, sqlstate
+from model_assets.settings import read_settings
 from model_assets.sources import SOURCES
 from model_assets.sources.base import Source
 from model_assets.terminal import complain, print_json, print_rows, printable, progress, say
@@ -99,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if isinstance(error, OperationalError) and is_down(error):
             complain(down_message(_url_of(error), error))
             sys.exit(2)
-        if (said := _remedied(error)) is None:
+        if (said := remedied(error)) is None:
             raise
         complain(said)
         sys.exit(1)
@@ -107,109 +107,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _url_of(error: OperationalError) -> str:
     return read_settings().database_url or "postgresql://127.0.0.1/model_assets"
-
-
-FORBIDDEN = ("42501", "25006")  # the role has no right to it; nobody may write here now
-TAKEN = ("42P06", "42P07", "42710", "42723")  # a schema, a relation, an object, a function of that name is there already
-MISSING = ("3F000", "42P01", "42703", "42883")  # a schema, a relation, a column, a function is not there
-
-
-def _state(error: DBAPIError) -> str:
-    return getattr(error.orig, "sqlstate", None) or ""
-
-
-def _remedied(error: DBAPIError) -> str | None:
-    """What the database said and what to do about it; null where it takes somebody who knows the code."""
-    if _state(error) in FORBIDDEN:
-        return (
-            f"the database does not let this role do that ({refusal(error)}). Use the role that ran `model-assets migrate`; one that only asks"
-            " needs usage on the schemas catalog, history, ops and raw, and select on their tables."
-        )
-    if _state(error) in MISSING:
-        return f"the database is not as this version needs it ({refusal(error)}). Run `model-assets migrate`."
-    return None
-
-
-def ledger(settings: Settings, *, writing: bool = True) -> str:
-    """The URL of the ledger, its tables there and up to date: any command that needs them makes them.
-
-    Raises ModelAssetsError where they cannot be made or, if `writing`, where the role may not write to them.
-    """
-    url = ledger_url(settings)
-    wait_until_up(url, settings.db_retry_ms / 1000)
-    _migrated(url)
-    if writing:
-        _check_rights(url)
-    return url
-
-
-WRITTEN = ("ops.sync_run", "ops.observation", "raw.body", "raw.payload", "history.listing", "history.price", "access.policy")
-
-
-def _check_rights(url: str) -> None:
-    query = (  # by oid: a name in a schema that the role may not use is an error
-        "select nspname || '.' || relname from pg_class join pg_namespace as schema on schema.oid = relnamespace"
-        " where nspname || '.' || relname = any(:written)"
-        " and not (has_schema_privilege(schema.oid, 'usage') and has_table_privilege(pg_class.oid, 'insert')) order by 1"
-    )
-    with connect(url) as connection:
-        kept = connection.scalars(text(query), {"written": list(WRITTEN)}).all()
-    if kept:
-        raise ModelAssetsError(f"this role may not write to {', '.join(kept)}. Use the role that ran `model-assets migrate`.")
-
-
-def _migrated(url: str) -> str:
-    """The revision of the database after bringing it up to date.
-
-    Raises ModelAssetsError, the database being as it was, where a newer version of the project made it, where something else has our
-    schemas, or where the role may not make tables.
-    """
-    from alembic.util import CommandError  # alembic and sqlglot take a while to import
-
-    from model_assets.ledger.migrate import migrate, newest
-
-    try:
-        with connect(url) as connection:
-            foreign = connection.scalars(text(FOREIGN)).all()
-        if foreign:
-            raise ModelAssetsError(_not_ours(f"it has {', '.join(foreign)} already"))
-        return migrate(url)
-    except CommandError as error:
-        raise ModelAssetsError(
-            f"the database cannot be migrated to revision {newest()}: {error}. If a newer version of Model Assets made it, use that one."
-        ) from error
-    except DBAPIError as error:
-        if isinstance(error, OperationalError):
-            raise
-        if _state(error) in FORBIDDEN:
-            raise ModelAssetsError(
-                f"this role may not make or change the ledger's tables ({refusal(error)}). Use the role that made them, or in a new database"
-                " one that may create in it; to only ask (price, diff, quarantine, status), no such right is needed."
-            ) from error
-        if _state(error) in TAKEN:
-            raise ModelAssetsError(_not_ours(refusal(error))) from error
-        raise ModelAssetsError(
-            f"the database cannot be migrated to revision {newest()} ({refusal(error)}); it is as it was. Let DATABASE_URL name an empty one."
-        ) from error
-
-
-def _not_ours(found: str) -> str:
-    return (
-        "something else has the schemas that the ledger needs (raw, ops, staged, history, catalog, access) in this database:"
-        f" {found}. Nothing was changed. Let DATABASE_URL name a database of the ledger's own."
-    )
-
-
-# in one statement, hence of one moment: another process may be migrating. An empty `ops` may have been made for us.
-FOREIGN = """
-select nspname from pg_namespace as schema
-where nspname in ('raw', 'ops', 'staged', 'history', 'catalog', 'access')
-  and not exists (select from pg_class join pg_namespace as ours on ours.oid = relnamespace
-                  where ours.nspname = 'ops' and relname = 'alembic_version')
-  and (nspname <> 'ops' or exists (select from pg_class where relnamespace = schema.oid)
-       or exists (select from pg_proc where pronamespace = schema.oid))
-order by nspname
-"""
 
 
 OUTCOME = (
@@ -254,7 +151,7 @@ def up(host: str, port: int) -> None:
     from model_assets import supervisor
 
     settings = read_settings()
-    sys.exit(supervisor.run(settings, ledger(settings), host=host, port=port))
+    sys.exit(supervisor.run(settings, ready_ledger(settings), host=host, port=port))
 
 
 @cli.command()
@@ -271,7 +168,7 @@ def sync(sources: tuple[str, ...], dry_run: bool, json_wanted: bool) -> None:
 
     settings = read_settings()
     wanted: list[Source] = [SOURCES[name] for name in dict.fromkeys(sources) or SOURCES]
-    url = _existing(settings, start=True) if dry_run else ledger(settings)
+    url = existing_ledger(settings, start=True) if dry_run else ready_ledger(settings)
     with progress("sync", len(wanted)) as step:
         reports = loading.sync(url, wanted, fetch_policy(), step, dry_run=dry_run)
     if dry_run and not json_wanted:
@@ -316,7 +213,7 @@ def import_(path: Path, only: tuple[str, ...], first: datetime | None, last: dat
         raise BadRecording(
             f"no recording of {' or '.join(only or SOURCES)} at {path} for what was asked. Look at the path and the options."
         )
-    url = ledger(read_settings())
+    url = ready_ledger(read_settings())
     with progress("import", len(chosen)) as step:
         reports = loading.import_recordings(url, chosen, step)
     loading.bring_up_to_date(url, read_settings().model_policy_file)
@@ -336,7 +233,7 @@ def accept(source: str, instant: datetime, why: str, replaced: bool, json_wanted
     """
     from model_assets import loading
 
-    url = ledger(read_settings())
+    url = ready_ledger(read_settings())
     by = f"{getpass.getuser()}: {why}" if why else getpass.getuser()
     report = loading.accept(url, SOURCES[source], instant, by, "replaced" if replaced else "refused")
     loading.bring_up_to_date(url, read_settings().model_policy_file)
@@ -352,7 +249,7 @@ def quarantine(source: str | None, limit: int, json_wanted: bool) -> None:
 
     With the text they had in the payload.
     """
-    with connect(_existing(read_settings(), start=True)) as connection:
+    with connect(existing_ledger(read_settings(), start=True)) as connection:
         rows = answers.quarantined(connection, source, limit)
     if json_wanted:
         print_json(rows)
@@ -369,11 +266,11 @@ def status(json_wanted: bool) -> None:
     from model_assets.attempts import abandon_dead
 
     settings = read_settings()
-    url = _existing(settings)
+    url = existing_ledger(settings)
     try:
         abandon_dead(url)
     except DBAPIError as error:
-        if _state(error) not in FORBIDDEN:  # a role that only reads leaves the mark to others
+        if sqlstate(error) not in FORBIDDEN:  # a role that only reads leaves the mark to others
             raise
     with connect(url) as connection:
         health, runs = answers.status(connection)
@@ -404,29 +301,13 @@ def age(seconds: int | None) -> str | None:
     return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.0f} days"
 
 
-def _existing(settings: Settings, *, start: bool = False) -> str:
-    """The URL of a ledger that is there. Raises DatabaseDown or ModelAssetsError where it is not: nothing is made, and no server started
-    unless `start`."""
-    from model_assets.ledger.migrate import newest, revision
-
-    url = ledger_url(settings, start=start)
-    if start:
-        wait_until_up(url, settings.db_retry_ms / 1000)
-    with connect(url) as connection:
-        found = revision(connection)
-    if found != newest():
-        remedy = "Use the newer version of Model Assets that made it" if (found or "") > newest() else "Run `model-assets migrate`"
-        raise ModelAssetsError(f"the database is at revision {found or 'none'}, this version needs {newest()}. {remedy}.")
-    return url
-
-
 @cli.command("verify-db")
 @as_json
 def verify_db(json_wanted: bool) -> None:
     """Check that all holds that must always hold of the ledger."""
     from model_assets.soundness import unsound
 
-    url = _existing(read_settings())
+    url = existing_ledger(read_settings())
     with connect(url) as connection:
         server = connection.exec_driver_sql("show server_version").scalar()
         found = unsound(connection)
@@ -454,7 +335,7 @@ def migrate() -> None:
 
     Safe to run again, and from several machines at once.
     """
-    say(f"the database is at revision {_migrated(ledger_url(read_settings()))}")
+    say(f"the database is at revision {migrated(ledger_url(read_settings()))}")
 
 
 @cli.command()
@@ -463,7 +344,7 @@ def dsn() -> None:
 
     The password is in it. The embedded server is started if need be.
     """
-    say(plain(ledger(read_settings(), writing=False)))
+    say(plain(ready_ledger(read_settings(), writing=False)))
 
 
 @cli.command()
@@ -475,7 +356,7 @@ def env() -> None:
     from model_assets import dagster_home
 
     settings = read_settings()
-    for name, value in dagster_home.prepare(settings, ledger(settings, writing=False)).items():
+    for name, value in dagster_home.prepare(settings, ready_ledger(settings, writing=False)).items():
         say(f"export {name}={shlex.quote(value)}")
 
 
@@ -505,7 +386,7 @@ def price(
 
     MODEL is an id letter for letter, or provider/id.
     """
-    with connect(_existing(read_settings(), start=True)) as connection:
+    with connect(existing_ledger(read_settings(), start=True)) as connection:
         rows = answers.prices(connection, model, as_of, known_at, provider, source)
     if json_wanted:
         print_json(rows)
@@ -536,7 +417,7 @@ def diff(since: datetime, until: datetime, source: str | None, json_wanted: bool
 
     Listings appeared or vanished; prices opened, changed or closed.
     """
-    with connect(_existing(read_settings(), start=True)) as connection:
+    with connect(existing_ledger(read_settings(), start=True)) as connection:
         found = answers.difference(connection, since, until, source)
     if json_wanted:
         print_json({"listings": found.listings, "prices": found.prices})
@@ -563,7 +444,7 @@ def quickstart(json_wanted: bool) -> None:
     from model_assets import quickstart as steps
 
     settings = read_settings()
-    url = ledger(settings)
+    url = ready_ledger(settings)
     tell: Callable[[str], None] = (lambda _: None) if json_wanted else say
     tell(f"database   {_without_password(url)}")
     days = steps.days_to_load()
