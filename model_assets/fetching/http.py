@@ -112,12 +112,12 @@ def fetch(
             time.sleep(wait)
     except Trouble as trouble:
         tried = f"; tried {attempt} times in {time.monotonic() - started:.1f} s" if attempt > 1 else ""
-        message = f"{place} {trouble.said}{tried}. {trouble.todo or _TODO[trouble.kind]}"
+        message = f"{place} {trouble.said}{tried}. {trouble.remedy or _REMEDIES[trouble.kind]}"
         # `from None`: what lies below may quote a request header, and a secret with it.
         raise FetchFailed(message, trouble.kind) from None
 
 
-_TODO = {
+_REMEDIES = {
     "timeout": "Try again later.",
     "throttled": "Try again later.",
     "refused": "Try again later; if it stays so, check the URL.",
@@ -207,10 +207,10 @@ def _bad_status(status: int, headers: dict[str, str]) -> Trouble:
     said = f"answered {status}"
     if status in RETRIED_STATUSES:
         wait = _retry_after(headers.get("retry-after"))
-        return Trouble(said, "throttled" if status == 429 else "status", again=True, wait=wait, todo="Try again later.")
+        return Trouble(said, "throttled" if status == 429 else "status", again=True, wait=wait, remedy="Try again later.")
     if status == 206:
         return Trouble("answered 206, a part of what was asked for", "status")
-    return Trouble(said, "status", todo="Check the access token and the URL." if status in (401, 403) else "")
+    return Trouble(said, "status", remedy="Check the access token and the URL." if status in (401, 403) else "")
 
 
 def _headers(answer: httpcore.Response) -> dict[str, str]:
@@ -284,7 +284,7 @@ def _request_headers(accept: str, extra: Mapping[str, str], etag: str | None, la
     for name, value in wanted.items():
         if not re.fullmatch(r"[a-z0-9!#$%&'*+.^_`|~-]+", name) or not _sendable(value):
             said = f"was not asked: the header {name[:40]!a} has characters that no header may have"
-            raise Trouble(said, "protocol", todo="Mend that header.")
+            raise Trouble(said, "protocol", remedy="Mend that header.")
     validators = {"if-none-match": etag, "if-modified-since": last_modified}
     return wanted | {name: value for name, value in validators.items() if value and _sendable(value)}
 

@@ -22,9 +22,9 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 class Trouble(Exception):
     """A try that failed. `again`: another one may succeed; `wait`: the server asked for that many seconds."""
 
-    def __init__(self, said: str, kind: str, *, again: bool = False, wait: float | None = None, todo: str = "") -> None:
+    def __init__(self, said: str, kind: str, *, again: bool = False, wait: float | None = None, remedy: str = "") -> None:
         super().__init__(said)
-        self.said, self.kind, self.again, self.wait, self.todo = said, kind, again, wait, todo
+        self.said, self.kind, self.again, self.wait, self.remedy = said, kind, again, wait, remedy
 
 
 class CheckedNetwork(httpcore.NetworkBackend):

@@ -29,7 +29,7 @@ def loads(body: bytes) -> object:
     except json.JSONDecodeError as broken:
         raise BadPayload(_why_not_json(text, broken)) from None
     except _Refused as refused:
-        raise BadPayload(f"bad JSON: {refused.what}{_place(text, refused.literal)}. {refused.todo}") from None
+        raise BadPayload(f"bad JSON: {refused.what}{_place(text, refused.literal)}. {refused.remedy}") from None
     except RecursionError:
         raise BadPayload("bad JSON: arrays or objects are nested too deep to be a catalogue. Look at the payload.") from None
     except MemoryError:
@@ -39,9 +39,9 @@ def loads(body: bytes) -> object:
 class _Refused(Exception):
     """Valid JSON that we do not take. `literal` is how it is written, where that is known, so that its place can be found."""
 
-    def __init__(self, what: str, literal: str = "", todo: str = "Look at the payload, and tell the source.") -> None:
+    def __init__(self, what: str, literal: str = "", remedy: str = "Look at the payload, and tell the source.") -> None:
         super().__init__(what)
-        self.what, self.literal, self.todo = what, literal, todo
+        self.what, self.literal, self.remedy = what, literal, remedy
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
