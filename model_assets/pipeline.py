@@ -1,6 +1,5 @@
 """The way of a payload, without Dagster: record, stage, merge. The assets and the command line both go through here."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -20,8 +19,8 @@ from model_assets.frames import broken_rows
 from model_assets.gate.set_level import judge, judge_size
 from model_assets.ledger import changes as ledger_changes
 from model_assets.ledger import observations
-from model_assets.ledger.changes import ChangeSet
-from model_assets.ledger.merge import LedgerMoved, keep_verdict, merge, retract, version_of
+from model_assets.ledger.changes import ChangeSet, version_of
+from model_assets.ledger.merge import LedgerMoved, keep_verdict, merge, retract
 from model_assets.ledger.observations import Observation, instant_text
 from model_assets.ledger.staging import Staged, stage, stage_seen_again
 from model_assets.recording_files import Recording
@@ -163,8 +162,7 @@ def _audit(
     pending = [one.changes for one in waiting if one.changes]
     if any(part.restored for one in pending for part in one.parts.values()):
         version, pending = -1, []  # what those restore is known after their merge only: this one is compared again then
-    changes = ledger_changes.compare(connection, observation, parsed, broken_rows, pending)
-    changes.ledger_version = version
+    changes = ledger_changes.compare(connection, observation, parsed, broken_rows, version, pending)
     reasons = judge(changes, earlier)
     if reasons and accept_as is None:
         return (
@@ -295,8 +293,3 @@ def count(attempt: Attempt, audited: Audit) -> None:
 def today() -> date:
     """The UTC day."""
     return datetime.now(UTC).date()
-
-
-def unmapped_text(unmapped: Counter[str]) -> str:
-    """Price keys without a rule, most frequent first."""
-    return ", ".join(f"{key} ({count})" for key, count in unmapped.most_common()) or "none"

@@ -3,6 +3,7 @@
 An asset reads, calls the pipeline, and writes; all that is worth arguing about is in `pipeline`, `ledger` and `gate`.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -134,7 +135,6 @@ def _change_metadata(postgres: Postgres, audits: list[Audit]) -> dict[str, Any]:
                 before = [earlier.changes for earlier in audits[:place] if earlier.staged and earlier.changes]
                 at = {"observed_at": instant_text(one.observation.observed_at)}
                 lines += [at | line.as_dict() for line in describe(connection, one.changes, CHANGES_SHOWN, before)]
-    unmapped = {key: count for one in audits for key, count in one.parsed.unmapped.items()}
     return {
         "dagster/row_count": sum(one.listings + one.prices for one in moves),
         "outcome": ", ".join(f"{instant_text(one.observation.observed_at)}: {one.outcome}" for one in audits),
@@ -143,7 +143,7 @@ def _change_metadata(postgres: Postgres, audits: list[Audit]) -> dict[str, Any]:
         "closed": sum(one.closed for one in moves),
         "quarantined": sum(one.rejected for one in moves),
         "price_values": sum(one.parsed.price_values for one in audits),
-        "unmapped_price_keys": unmapped,
+        "unmapped_price_keys": _unmapped(audits),
         "changes": dg.MetadataValue.table([dg.TableRecord(line) for line in lines[:CHANGES_SHOWN]], schema=_CHANGE_SCHEMA),
     }
 
@@ -153,6 +153,11 @@ _CHANGE_SCHEMA = dg.TableSchema(
         dg.TableColumn(name, "string") for name in ("observed_at", "relation", "change", "provider", "listed_id", "what", "before", "after")
     ]
 )
+
+
+def _unmapped(audits: list[Audit]) -> dict[str, int]:
+    """Price keys without a rule, with how many values each had in the day's payloads together."""
+    return dict(sum((one.parsed.unmapped for one in audits), Counter()))
 
 
 def _nothing_passes(audits: list[Audit]) -> bool:
@@ -165,7 +170,7 @@ def _checks(key: dg.AssetKey, audits: list[Audit]) -> list[dg.AssetCheckResult]:
     reasons = [f"{one.observation.label}: {reason}" for one in refused for reason in one.reasons][: pipeline.SHOWN_REASONS]
     rejects = [(one, reject) for one in audits if one.changes for reject, _ in one.changes.rejects]
     share = min((one.parsed.share_mapped for one in audits), default=1.0)
-    drift = {name: count for one in audits for name, count in one.parsed.drift.items()}
+    drift = dict(sum((one.parsed.drift for one in audits), Counter()))
     oddities = [oddity for one in audits for oddity in one.parsed.oddities]
     warn = dg.AssetCheckSeverity.WARN
     return [
@@ -184,7 +189,7 @@ def _checks(key: dg.AssetKey, audits: list[Audit]) -> list[dg.AssetCheckResult]:
         ),
         dg.AssetCheckResult(
             asset_key=key, check_name="price_keys_are_mapped", passed=share >= 0.99, severity=warn,
-            metadata={"share_mapped": share, "unmapped": {name: count for one in audits for name, count in one.parsed.unmapped.items()}},
+            metadata={"share_mapped": share, "unmapped": _unmapped(audits)},
         ),
         dg.AssetCheckResult(
             asset_key=key, check_name="shape_is_known", passed=not drift, severity=warn,

@@ -5,7 +5,6 @@ import json
 import os
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
@@ -97,7 +96,6 @@ def test_a_list_that_was_refused_for_its_size_is_accepted_when_the_one_before_it
     assert dict(state(url)[0])[at(3)] == "accepted"
 
 
-@pytest.mark.filterwarnings("ignore")
 @settings(
     max_examples=int(os.environ.get("LEDGER_EXAMPLES", "15")), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

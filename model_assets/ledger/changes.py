@@ -80,20 +80,29 @@ class ChangeSet:
         return not (self.added or self.changed or self.closed)
 
 
+def version_of(connection: Connection, source: str) -> int:
+    """The version of a source's ledger; 0 where nothing was merged yet."""
+    return connection.execute(text("select ledger_version from ops.source where source = :source"), {"source": source}).scalar() or 0
+
+
 def compare(
-    connection: Connection, observation: Observation, parsed: Parsed, contract: Contract, pending: Sequence[ChangeSet] = ()
+    connection: Connection,
+    observation: Observation,
+    parsed: Parsed,
+    contract: Contract,
+    ledger_version: int | None = None,
+    pending: Sequence[ChangeSet] = (),
 ) -> ChangeSet:
     """Compare a parsed payload with the claims that hold at its instant. Writes nothing.
 
-    `pending` are change sets of just before, with nothing accepted since, that will be merged first: what they do counts as done.
+    `ledger_version` is the version it is compared with, where the caller looked before (left out: the present one). `pending` are change sets
+    of just before, with nothing accepted since, that will be merged first: what they do counts as done.
 
     `contract` judges the rows that differ. A row that breaks it, a row whose key occurs twice with different values, and whatever the
     source's file rejected say nothing about their keys: what held goes on. `rejects` names each with the key it concerns (null: all keys
     of its entry).
     """
-    version = connection.execute(
-        text("select ledger_version from ops.source where source = :source"), {"source": observation.source}
-    ).scalar()
+    version = version_of(connection, observation.source) if ledger_version is None else ledger_version
     rejects: list[tuple[Reject, int | None]] = [(reject, _key_of(observation.source, reject)) for reject in parsed.rejects]
     parts = {}
     counts = {}
@@ -109,7 +118,7 @@ def compare(
         speaks = _spoken(observation.source, relation, rows, rejects)
         spoken |= speaks
         parts[relation.name] = _compare_relation(connection, observation, relation, present, held, rejects, contract, speaks)
-    return ChangeSet(observation, version or 0, parts, rejects, counts["listing"], counts["price"], spoken)
+    return ChangeSet(observation, version, parts, rejects, counts["listing"], counts["price"], spoken)
 
 
 def _compare_relation(

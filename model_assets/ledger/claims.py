@@ -28,11 +28,6 @@ class Relation:
         """The columns of a row, for SQL."""
         return ", ".join(self.columns)
 
-    @property
-    def key_columns(self) -> tuple[str, ...]:
-        """The columns that make the key."""
-        return self.columns[: self.key_width]
-
 
 def digest_all(rows: Iterable[Row]) -> list[bytes]:
     """A digest of 16 bytes for each row, of all its columns.

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 
 from sqlalchemy import Connection, text
 
+from model_assets.ledger.changes import version_of
 from model_assets.ledger.claims import RELATIONS, Relation
 from model_assets.ledger.staging import Staged, forget
 from model_assets.sources.base import as_json
@@ -22,12 +23,7 @@ def lock_source(connection: Connection, source: str) -> int:
     """Hold a source until the transaction ends: merges of one source come one after the other. Returns the version of its ledger."""
     connection.execute(text("select pg_advisory_xact_lock(hashtext('model_assets.source'), hashtext(:source))"), {"source": source})
     connection.execute(text("insert into ops.source (source) values (:source) on conflict do nothing"), {"source": source})
-    return int(connection.execute(text("select ledger_version from ops.source where source = :source"), {"source": source}).scalar_one())
-
-
-def version_of(connection: Connection, source: str) -> int:
-    """The version of a source's ledger; 0 where nothing was merged yet."""
-    return connection.execute(text("select ledger_version from ops.source where source = :source"), {"source": source}).scalar() or 0
+    return version_of(connection, source)
 
 
 def merge(
