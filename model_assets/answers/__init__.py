@@ -1,0 +1,17 @@
+"""Questions that the command line answers from the database."""
+
+from model_assets.answers.books import quarantined, status
+from model_assets.answers.claims import claims
+from model_assets.answers.differences import Difference, difference
+from model_assets.answers.doubts import disputes, held
+from model_assets.answers.identities import corrections, unresolved
+from model_assets.answers.naming import Named, named, resolve
+from model_assets.answers.past import history
+from model_assets.answers.plain import Answer, plain, read_instant
+from model_assets.answers.prices import amount_in_words, prices
+from model_assets.answers.why import payload_bytes, why
+
+__all__ = [
+    "Answer", "Difference", "Named", "amount_in_words", "claims", "corrections", "difference", "disputes", "held", "history", "named", "payload_bytes", "plain", "prices",
+    "quarantined", "read_instant", "resolve", "status", "unresolved", "why",
+]  # fmt: skip

@@ -1,0 +1,118 @@
+"""Which model, and which of its offers, somebody means by an id: any id of any source, or the canonical one."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection, Row, text
+
+from model_assets.errors import ModelAssetsError
+from model_assets.identity.link import Link
+from model_assets.identity.links import resolver_of
+from model_assets.identity.resolve import Resolver
+
+LINK_COLUMNS = ", ".join(f"link.{column}" for column in Link._fields)
+LISTED_AS = f"""
+select {LINK_COLUMNS} from history.link as link
+where (link.listed_id = :given or link.provider || '/' || link.listed_id = :given)
+  and (cast(:provider as text) is null or :provider in (link.provider, link.sold_by))
+  and link.seen @> coalesce(cast(:at as timestamptz), 'infinity')
+order by link.source, link.provider, link.listed_id
+"""
+
+
+class Named(NamedTuple):
+    """What an id stands for. `model` is null for a listing that is no known model: then `offers` are all there is. The other parts are those
+    that the id names: '' for any snapshot, build and region, and for the plain variant."""
+
+    given: str
+    model: str | None
+    offers: tuple[str, ...]
+    snapshot: str
+    variant: str
+    build: str
+    region: str
+    link: Link
+
+    @property
+    def condition(self) -> str:
+        """The offers that are meant, for SQL over the columns of catalog.price; binds what `bound` gives."""
+        if self.model is None:
+            return "offer = any(:offers)"
+        said = ["model = :model", "coalesce(variant, '') = :variant"]
+        said += ["coalesce(snapshot, '') in (:snapshot, '')"] if self.snapshot else []
+        said += ["build = :build"] if self.build else []
+        said += ["coalesce(region, '') = :region"] if self.region else []
+        return " and ".join(said)
+
+    @property
+    def bound(self) -> dict[str, object]:
+        """What `condition` binds."""
+        return {**self._asdict(), "offers": list(self.offers), "link": None, "given": None}
+
+
+def named(
+    connection: Connection,
+    given: str,
+    provider: str | None = None,
+    at: datetime | None = None,
+    resolver: Callable[[], Resolver] | None = None,
+) -> Named:
+    """What an id stands for at an instant (null: by what is believed now). `resolver` gives one that is already there, for many questions.
+
+    Raises ModelAssetsError, with the nearest ids, where it names nothing that was ever seen, and where it names several models.
+    """
+    links = resolve(connection, given, provider, at, resolver)
+    models = sorted({link.model for link in links if link.model})
+    if len(models) > 1:
+        who = "; ".join(f"{model} at {', '.join(sorted({one.sold_by for one in links if one.model == model})[:3])}" for model in models)
+        raise ModelAssetsError(f"{given!r} names several models: {who}. Say which, by its canonical id or with --provider.")
+    [first, *_] = [link for link in links if link.model or not models]
+    if not models and first.source == "":
+        near = f"The nearest known are: {', '.join(first.suggestions[:5])}." if first.suggestions else "None comes near."
+        why = str(first.evidence.get("why", "")) or "no source ever listed it, and its name leads to no known model"
+        raise ModelAssetsError(f"{given!r} was not resolved: {why.rstrip('.')}. {near}")
+    same = {
+        part: _common([getattr(link, part) for link in links if link.model or not models])
+        for part in ("snapshot", "variant", "build", "region")
+    }
+    return Named(given, first.model, tuple(sorted({link.offer for link in links})), **same, link=first)
+
+
+def resolve(
+    connection: Connection,
+    given: str,
+    provider: str | None = None,
+    at: datetime | None = None,
+    resolver: Callable[[], Resolver] | None = None,
+) -> list[Link]:
+    """The links of an id: those of the listings that have it, letter for letter; else the one that identity finds for it (its source is '').
+
+    A canonical id is found as such. Raises ModelAssetsError where the ledger is empty.
+    """
+    if connection.execute(text("select not exists (select from history.link)")).scalar():
+        raise ModelAssetsError("The ledger is empty. Load something first: `model-assets sync`, or `model-assets import FOLDER`.")
+    rows = connection.execute(text(LISTED_AS), {"given": given, "provider": provider, "at": at}).all()
+    canonical = connection.execute(text("select exists (select from history.link where model = :given)"), {"given": given}).scalar()
+    if canonical:
+        return [_canonical(given)]
+    return [_link(row) for row in rows] or [(resolver() if resolver else resolver_of(connection)).resolve_id(given, provider, at)]
+
+
+def _link(row: Row[tuple[object, ...]]) -> Link:
+    found = Link(*row)
+    return found._replace(suggestions=tuple(found.suggestions))
+
+
+def _canonical(model: str) -> Link:
+    from decimal import Decimal
+
+    author = model.partition("/")[0]
+    return Link(
+        "", "", model, model, "", author, "", "", "", "", "", "", "", "canonical", Decimal(1), {"path": "the canonical id itself"}, ()
+    )
+
+
+def _common(values: Sequence[str]) -> str:
+    """What all of them say; '' where they differ."""
+    return values[0] if len(set(values)) == 1 else ""

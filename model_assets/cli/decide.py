@@ -1,0 +1,191 @@
+"""Commands by which people have their say: on held changes, and on which model a listing is. Each word is kept, with who, when and why."""
+
+import getpass
+from datetime import UTC, datetime
+
+import click
+
+from model_assets import answers
+from model_assets.cli.ask import condition
+from model_assets.cli.base import INSTANT, WORDS, as_json, cli, source_names
+from model_assets.database import connect
+from model_assets.readiness import existing_ledger, ready_ledger
+from model_assets.settings import read_settings
+from model_assets.terminal import print_json, print_rows, say
+
+why_option = click.option("--why", required=True, type=WORDS, help="The reason, kept with the word.")
+
+
+@cli.group(invoke_without_command=True)
+@click.option("--all", "everything", is_flag=True, help="Those of the past, too, with how they ended.")
+@click.option("--since", type=INSTANT, help="Only changes of this instant and later.")
+@click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="At most so many, newest first.")
+@as_json
+@click.pass_context
+def held(context: click.Context, everything: bool, since: datetime | None, limit: int, json_wanted: bool) -> None:
+    """Changed prices that the gate doubts, and why.
+
+    A held one is not served: the last good value goes on. A marked one is served as unconfirmed.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    with connect(existing_ledger(read_settings(), start=True)) as connection:
+        rows = answers.held(connection, everything=everything, limit=limit, since=since)
+    if json_wanted:
+        print_json(rows)
+        return
+    for row in rows:
+        row["condition"] = condition(row)
+        row["price"] = f"{row['from_amount'] or row['from_state']} -> {row['to_amount'] or row['to_state']}"
+        row["reason"] = " ".join(row["reasons"]) + (f" ({row['outcome']}: {row['ended_why']})" if row["outcome"] != "open" else "")
+        row["listing"] = f"{row['provider']}/{row['listed_id']}"
+    if rows:
+        print_rows(rows, ("held_id", "kind", "changed_at", "source", "listing", "meter", "condition", "price", "reason"))
+        say("`model-assets held release ID --why ...` serves the new price, `held reject ID --why ...` keeps the old one.")
+    else:
+        say("Nothing is held.")
+
+
+@held.command("release")
+@click.argument("held_id", metavar="ID", type=WORDS)
+@why_option
+@as_json
+def release(held_id: str, why: str, json_wanted: bool) -> None:
+    """Serve a held price after all."""
+    _say_word(held_id, "release", why, json_wanted)
+
+
+@held.command("reject")
+@click.argument("held_id", metavar="ID", type=WORDS)
+@why_option
+@as_json
+def reject(held_id: str, why: str, json_wanted: bool) -> None:
+    """Never serve a held price: the last good one goes on."""
+    _say_word(held_id, "reject", why, json_wanted)
+
+
+def _say_word(held_id: str, verdict: str, why: str, json_wanted: bool) -> None:
+    from model_assets.gate.held_changes import say_word
+    from model_assets.settling import publish
+
+    url = ready_ledger(read_settings())
+    with connect(url) as connection:
+        found = answers.plain(dict(say_word(connection, held_id, verdict, why=why, by=getpass.getuser())._mapping))
+    publish(url)
+    if json_wanted:
+        print_json({name: found[name] for name in ("held_id", "outcome", "ended_by", "ended_why")})
+    else:
+        served = "the new price is served" if found["outcome"] == "released" else "the last good price goes on being served"
+        say(f"{held_id} is {found['outcome']}: {served}.")
+
+
+@cli.group()
+def identity() -> None:
+    """Which model a listing is: what people said, and what is not resolved."""
+
+
+@identity.command()
+@click.argument("listed_id", type=WORDS)
+@click.argument("model", type=WORDS, required=False)
+@click.option("--unknown", is_flag=True, help="It is no model that is known: resolve it to none.")
+@click.option("--source", type=source_names, help="Only in this source.")
+@click.option("--provider", type=WORDS, help="Only at this provider, as the source spells it.")
+@click.option("--since", type=INSTANT, help="From this instant on (default: now; the past keeps its link).")
+@click.option("--always", is_flag=True, help="Also for the past: it was never anything else.")
+@why_option
+@as_json
+def correct(
+    listed_id: str,
+    model: str | None,
+    unknown: bool,
+    source: str | None,
+    provider: str | None,
+    since: datetime | None,
+    always: bool,
+    why: str,
+    json_wanted: bool,
+) -> None:
+    """Say that LISTED_ID is MODEL, a canonical id author/name.
+
+    It overrides every rule, until it is undone.
+    """
+    from model_assets.identity import links
+    from model_assets.settling import settle
+
+    if (model is None) != unknown:
+        raise click.UsageError("Say which MODEL it is, or --unknown.")
+    if since and always:
+        raise click.UsageError("--since and --always contradict each other.")
+    settings = read_settings()
+    url = ready_ledger(settings)
+    with connect(url) as connection:
+        number = links.correct(
+            connection, listed_id, model, source=source, provider=provider, since=None if always else since or datetime.now(UTC), why=why, by=getpass.getuser()
+        )  # fmt: skip
+    settle(url, settings.model_policy_file)
+    if json_wanted:
+        print_json({"correction_id": number, "listed_id": listed_id, "model": model})
+    else:
+        say(
+            f"correction {number}: {listed_id} is {model or 'no known model'}. `model-assets identity undo {number} --why ...` takes it back."
+        )
+
+
+@identity.command()
+@click.argument("number", type=int)
+@why_option
+def undo(number: int, why: str) -> None:
+    """Take a correction back, by its number."""
+    from model_assets.identity import links
+    from model_assets.settling import settle
+
+    settings = read_settings()
+    url = ready_ledger(settings)
+    with connect(url) as connection:
+        links.undo_correction(connection, number, why=why, by=getpass.getuser())
+    settle(url, settings.model_policy_file)
+    say(f"correction {number} is undone.")
+
+
+@identity.command()
+@as_json
+def corrections(json_wanted: bool) -> None:
+    """What people said, undone words too."""
+    with connect(existing_ledger(read_settings(), start=True)) as connection:
+        rows = answers.corrections(connection)
+    if json_wanted:
+        print_json(rows)
+    elif rows:
+        print_rows(
+            rows,
+            (
+                "correction_id",
+                "listed_id",
+                "model",
+                "source",
+                "provider",
+                "since",
+                "decided_by",
+                "decided_at",
+                "why",
+                "undone_at",
+                "undone_by",
+            ),
+        )
+    else:
+        say("No correction was made.")
+
+
+@identity.command()
+@click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="At most so many.")
+@as_json
+def unresolved(limit: int, json_wanted: bool) -> None:
+    """Listings that no rule resolves, with the nearest models, none of which is used."""
+    with connect(existing_ledger(read_settings(), start=True)) as connection:
+        rows = answers.unresolved(connection, limit)
+    if json_wanted:
+        print_json(rows)
+        return
+    for row in rows:
+        row["nearest"] = ", ".join(row["suggestions"][:3])
+    print_rows(rows, ("source", "provider", "listed_id", "name", "nearest"))
