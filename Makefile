@@ -25,8 +25,9 @@ lint: .venv/installed-dev  ## style
 types: .venv/installed-dev  ## types
 	$(BIN)/python -m mypy
 
-bench: .venv/installed-dev  ## cost of parsing and merging, as a ratio to a raw COPY
-	$(BIN)/python -m bench.ledger
+bench: .venv/installed-dev  ## cost of parsing and merging, as a ratio to a raw COPY; time to answers (of RECORDINGS); rows of a log a second
+	$(BIN)/python -m bench.ledger; ledger=$$?; $(BIN)/python -m bench.answers $(RECORDINGS); answers=$$?; \
+	$(BIN)/python -m bench.replay; exit $$((ledger | answers | $$?))
 
 orders: .venv/installed-dev  ## import RECORDINGS in many orders, and compare the ledgers byte by byte
 	$(BIN)/python -m bench.orders "$(or $(RECORDINGS),model_assets/recordings)"

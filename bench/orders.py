@@ -18,22 +18,33 @@ from sqlalchemy import text
 
 from bench.server import scratch
 from model_assets import loading, recording_files
+from model_assets.access.policy import FILE
 from model_assets.database import connect, plain
 from model_assets.recording_files import Recording
+from model_assets.settling import settle
 from model_assets.soundness import unsound
 from model_assets.sources import SOURCES
 
 TABLES = (
-    "history.listing, history.price, ops.source, ops.observation, ops.quarantine, ops.sync_run, raw.payload, raw.body, staged.change_set"
+    "history.listing, history.price, history.link, ops.held_change, ops.derived, ops.source, ops.observation, ops.quarantine, ops.sync_run, raw.payload, raw.body, staged.change_set"
 )
 
 
+DUMPED = {
+    "history.listing": "key_id, lower(seen)",
+    "history.price": "key_id, lower(seen)",
+    "history.link": "key_id, lower(seen)",
+    "ops.held_change": "held_id",
+    "catalog.price_span": "offer, meter, service_tier, prompt_above_tokens, time_window, region, detail, currency, served_in, key_id",
+}
+
+
 def dump(url: str) -> str:
-    """The SHA-256 of history.listing and history.price, every column of every row as text, in the order of keys and time."""
+    """The SHA-256 of the ledger and of what follows from it, every column of every row as text, in the order of keys and time."""
     digest = hashlib.sha256()
     with psycopg.connect(plain(url)) as connection:
-        for name in ("listing", "price"):
-            query = f"copy (select * from history.{name} order by key_id, lower(seen)) to stdout"
+        for relation, order in DUMPED.items():
+            query = f"copy (select * from {relation} order by {order}) to stdout"
             with connection.cursor().copy(query.encode()) as copy:
                 for block in copy:
                     digest.update(block)
@@ -58,6 +69,7 @@ def load(url: str, recordings: Sequence[Recording]) -> None:
     errors = [error for report in loading.import_recordings(url, recordings, lambda _: None) for error in report.errors]
     if errors:
         sys.exit("\n".join(errors))
+    settle(url, FILE)
 
 
 def side_by_side(url: str, recordings: Sequence[Recording]) -> None:

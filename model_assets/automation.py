@@ -96,7 +96,7 @@ def sensors(settings: Settings) -> list[dg.SensorDefinition]:
 
     follows = dg.AutomationConditionSensorDefinition(
         "catalog_follows",
-        target=dg.AssetSelection.groups("catalog", "access"),
+        target=dg.AssetSelection.groups("identity", "gate", "catalog", "access"),
         default_status=dg.DefaultSensorStatus.RUNNING,
         minimum_interval_seconds=30,
     )

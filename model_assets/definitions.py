@@ -4,7 +4,7 @@ import warnings
 
 import dagster as dg
 
-from model_assets import automation
+from model_assets import automation, settled_assets
 from model_assets.resources import Feeds, Postgres
 from model_assets.settings import read_settings
 from model_assets.source_assets import source_assets
@@ -22,6 +22,10 @@ RAW = [["raw", name] for name in SOURCES]
 WRITTEN_BY = {
     "history.listing": HISTORY,
     "history.price": HISTORY,
+    "history.link": [["identity", "link"]],
+    "ops.identity_correction": [["identity", "link"]],
+    "ops.held_change": [["gate", "held_change"]],
+    "ops.held_verdict": [["gate", "held_change"]],
     "ops.observation": HISTORY,
     "ops.quarantine": HISTORY,
     "ops.sync_run": HISTORY,
@@ -34,9 +38,16 @@ defs = dg.Definitions(
     assets=[
         *(asset for source in SOURCES.values() for asset in source_assets(source)),
         automation.policy,
+        settled_assets.link,
+        settled_assets.held_change,
         *sql_assets(MODELS, WRITTEN_BY),
     ],
-    asset_checks=[*(automation.freshness_check(source) for source in SOURCES.values()), *sql_asset_checks(MODELS)],
+    asset_checks=[
+        *(automation.freshness_check(source) for source in SOURCES.values()),
+        settled_assets.most_listings_are_resolved,
+        settled_assets.no_change_is_held,
+        *sql_asset_checks(MODELS),
+    ],
     jobs=[automation.sync, automation.check_freshness],
     schedules=automation.schedules(SETTINGS),
     sensors=automation.sensors(SETTINGS),

@@ -14,7 +14,6 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from model_assets import pipeline
-from model_assets.access.policy import load_policy, store_policy
 from model_assets.attempts import Attempt, attempt
 from model_assets.database import connect, is_down
 from model_assets.errors import BadRecording, DatabaseDown, ModelAssetsError, PayloadRefused
@@ -26,7 +25,6 @@ from model_assets.pipeline import Audit
 from model_assets.recording_files import Recording
 from model_assets.sources import SOURCES
 from model_assets.sources.base import Source
-from model_assets.sql_models import load_models, refresh
 
 
 @dataclass
@@ -219,17 +217,3 @@ def accept(url: str, source: Source, at: datetime, by: str, verdict: str = "refu
             raise PayloadRefused(f"{source.name} {instant_text(at)} cannot be accepted, since no rows can be read from it: {why}") from None
     report.seconds = time.monotonic() - started
     return report
-
-
-def bring_up_to_date(url: str, policy_file: Path) -> None:
-    """Bring what is derived up to what the ledger and the policy file say now: tables among the SQL models, and the policy. Views need nothing.
-
-    Raises SettingsError where the policy file cannot be used.
-    """
-    rules = load_policy(policy_file)
-    with connect(url) as connection:
-        store_policy(connection, rules)
-    for model in load_models().values():
-        if model.kind == "table":
-            with connect(url) as connection:
-                refresh(connection, model)

@@ -43,7 +43,7 @@ def load_through_dagster(settings: Settings, url: str, days: Sequence[Day], prog
 
     job = defs.resolve_job_def("sync")
     everything = defs.resolve_implicit_global_asset_job_def()
-    derived = [key for key in everything.asset_layer.executable_asset_keys if key.path[0] in ("catalog", "access")]
+    derived = [key for key in everything.asset_layer.executable_asset_keys if key.path[0] in ("identity", "gate", "catalog", "access")]
     reports = {name: Report(name) for name in sorted({source for source, _ in days})}
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     with dg.DagsterInstance.get() as instance:

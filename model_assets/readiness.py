@@ -42,7 +42,10 @@ def ready_ledger(settings: Settings, *, writing: bool = True) -> str:
     return url
 
 
-WRITTEN = ("ops.sync_run", "ops.observation", "raw.body", "raw.payload", "history.listing", "history.price", "access.policy")
+WRITTEN = (
+    "ops.sync_run", "ops.observation", "ops.held_change", "raw.body", "raw.payload", "history.listing", "history.price", "history.link",
+    "access.policy",
+)  # fmt: skip
 
 
 def _check_rights(url: str) -> None:

@@ -23,6 +23,18 @@ BOOKS: dict[str, str] = {
         select format('%s %s/%s %s', source, provider, listed_id, amount) from history.price
         where not (case state when 'paid' then amount > 0 and amount < 'Infinity' when 'free' then amount = 0 else amount is null end)
            or (state in ('paid', 'free') and amount is null) limit 5""",
+    "no two links of one listing overlap": """
+        select format('%s %s/%s', a.source, a.provider, a.listed_id) from history.link a
+        join history.link b on a.key_id = b.key_id and a.seen && b.seen and a.ctid < b.ctid limit 5""",
+    "no served prices of one offer and condition overlap": """
+        select format('%s %s', a.offer, a.meter) from catalog.price_span a join catalog.price_span b
+        on a.offer = b.offer and a.meter = b.meter and a.service_tier = b.service_tier and a.prompt_above_tokens = b.prompt_above_tokens
+        and a.time_window is not distinct from b.time_window and a.region is not distinct from b.region
+        and a.detail is not distinct from b.detail and a.currency = b.currency and a.ctid < b.ctid and a.served_in && b.served_in limit 5""",
+    "every held change is one that the ledger holds": """
+        select format('%s %s/%s %s', d.source, d.provider, d.listed_id, d.held_id) from ops.held_change d
+        left join history.price p on p.key_id = d.key_id and (lower(p.seen) = d.changed_at or d.to_state = 'gone' and upper(p.seen) = d.changed_at)
+        where p.key_id is null or d.to_state <> 'gone' and (p.state <> d.to_state or p.amount is distinct from d.to_amount) limit 5""",
     "every accepted observation has its payload": """
         select format('%s %s', source, observed_at) from ops.observation
         left join (raw.payload join raw.body using (sha256)) using (source, observed_at, sha256) where bytes is null limit 5""",

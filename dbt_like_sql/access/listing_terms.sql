@@ -1,4 +1,5 @@
 -- On what terms a listing can be used now, in one word: paid, free, included (in a subscription), dynamic (depends on the route), unknown.
+-- Prices are those after the gate (catalog.listing_price): one that fell to nothing and is held is still paid.
 -- The base price is the one of the standard service tier, whatever the length of the prompt, the time of day and the region; where a source
 -- prices only hours of the day, the dearest of them. Past its announced last day, in UTC, a listing is retired, whatever it says itself.
 -- Grain: one row per source, provider and listed id.
@@ -25,6 +26,7 @@ select
     priced.input_usd_per_mtok,
     priced.output_usd_per_mtok
 from {{ ref("catalog.listing") }} as listing
+left join {{ ref("catalog.source_rank") }} as rank on rank.source = listing.source
 left join (
     select
         price.source,
@@ -61,7 +63,9 @@ left join (
                         quoted.prompt_above_tokens, quoted.region, quoted.detail, quoted.currency
                 )
             ) as is_base
-        from {{ ref("catalog.price") }} as quoted
+        from {{ ref("catalog.listing_price") }} as quoted
     ) as price
     group by price.source, price.provider, price.listed_id
 ) as priced on priced.source = listing.source and priced.provider = listing.provider and priced.listed_id = listing.listed_id
+-- a list that names models and sells none gives nobody access to anything
+where coalesce(rank.sells, true)

@@ -1,5 +1,5 @@
--- What each source charges now, among the listings it shows now: the prices it states without dates, and the dated ones whose dates cover
--- this moment; a dated one hides an undated one of the same meter and condition, a later start an earlier one.
+-- What each source says that things cost now, right or wrong, among the listings it shows now: the prices it states without dates, and the
+-- dated ones whose dates cover this moment; a dated one hides an undated one of the same meter and condition, a later start an earlier one.
 -- Grain: one row per source, provider, listed id, meter, condition and currency.
 select
     price.source,
@@ -17,7 +17,8 @@ select
     nullif(price.detail, '') as detail,
     price.effective_from,
     price.effective_to,
-    lower(price.seen) as seen_since
+    lower(price.seen) as seen_since,
+    price.key_id
 from {{ ref("history.price") }} as price
 left join {{ ref("catalog.meter") }} as meter on meter.meter = price.meter
 where upper(price.seen) is null

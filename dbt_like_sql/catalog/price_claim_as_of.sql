@@ -1,12 +1,13 @@
--- What each price was at an instant, by what was known at another: price_as_of(as_of, known_at), known_at left out for all that is known.
+-- What each source said that things cost at an instant, by what was known at another: price_claim_as_of(as_of, known_at), known_at left out
+-- for all that is known.
 -- A claim that states dates counts where they cover as_of, if it was believed at known_at: its source still made it, or had made it
 -- to the end of a listing that was gone by then (a dated price retracted while its listing went on is not believed). A claim without dates
 -- counts where it was seen at as_of; an as_of later than known_at is answered by what was held at known_at. Of one meter and condition a
 -- dated claim that covers as_of beats an undated one, a later start an earlier one; and a dated claim that had ended by as_of still beats an
 -- undated one that its source had dropped before it spoke of dates: it has said since that this price was over. The columns of
--- catalog.price, and seen_until (null while the claim still holds).
+-- catalog.price_claim, and seen_until (null while the claim still holds).
 -- Grain: one row per source, provider, listed id, meter, condition and currency.
-create function catalog.price_as_of(as_of timestamptz, known_at timestamptz default 'infinity')
+create function catalog.price_claim_as_of(as_of timestamptz, known_at timestamptz default 'infinity')
 returns table (
     source text,
     provider text,
@@ -24,7 +25,8 @@ returns table (
     effective_from timestamptz,
     effective_to timestamptz,
     seen_since timestamptz,
-    seen_until timestamptz
+    seen_until timestamptz,
+    key_id bigint
 )
 language sql stable parallel safe
 as $$
@@ -97,7 +99,8 @@ select
     believed.effective_from,
     believed.effective_to,
     lower(believed.seen),
-    upper(believed.seen)
+    upper(believed.seen),
+    believed.key_id
 from believed
 left join {{ ref("catalog.meter") }} as meter on meter.meter = believed.meter
 $$

@@ -6,7 +6,7 @@ A source is one file with pure functions from a decoded payload to rows. Nothing
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -127,7 +127,10 @@ class Parsed:
 
 @dataclass(frozen=True)
 class Source:
-    """A public feed: its name (also of its assets), where it is, and the pure function from its decoded payload to rows."""
+    """A public feed: its name (also of its assets), where it is, and the pure function from its decoded payload to rows.
+
+    `path` leads from the whole payload to the entry of a listing: a step is a key of an object, or (key, value) of the item in an array.
+    """
 
     name: str
     url: str
@@ -135,11 +138,29 @@ class Source:
     about: str
     freshness_hours: int = 36
     extension: str = "json"
+    path: Callable[[str, str], Sequence[str | tuple[str, str]]] | None = None
 
     @property
     def description(self) -> str:
         """The source's docstring as Markdown, its table of facts (`Source  https://...`) as a list."""
         return re.sub(r"^(Source|Grain|Units|Past) +(.*)$", r"- **\1**: \2", self.about.strip(), flags=re.MULTILINE)
+
+    def locate(self, payload: object, provider: str, listed_id: str) -> tuple[str, object] | None:
+        """(JSON pointer, entry) of a listing in the source's decoded payload; null where it is not there."""
+        if self.path is None:
+            return None
+        pointer, found = "", payload
+        for step in self.path(provider, listed_id):
+            if isinstance(step, str):
+                key: str | int | None = step if isinstance(found, dict) and step in found else None
+            else:
+                items = found if isinstance(found, list) else []
+                key = next((n for n, item in enumerate(items) if isinstance(item, dict) and item.get(step[0]) == step[1]), None)
+            if key is None:
+                return None
+            found = found[key]  # type: ignore[index]
+            pointer += "/" + str(key).replace("~", "~0").replace("/", "~1")
+        return pointer, found
 
 
 def as_json(found: object) -> str:

@@ -232,4 +232,10 @@ def utc_minute(text: str) -> str | None:
     return match[1] if match else None
 
 
-SOURCE = Source("genai_prices", "https://raw.githubusercontent.com/pydantic/genai-prices/main/prices/data.json", parse, about=__doc__ or "")
+SOURCE = Source(
+    "genai_prices",
+    "https://raw.githubusercontent.com/pydantic/genai-prices/main/prices/data.json",
+    parse,
+    about=__doc__ or "",
+    path=lambda provider, listed_id: (("id", provider), "models", ("id", listed_id)),
+)

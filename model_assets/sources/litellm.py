@@ -445,4 +445,4 @@ def weekdays(found: object) -> str | None:
 
 
 URL = "https://raw.githubusercontent.com/BerriAI/litellm/main/model_prices_and_context_window.json"
-SOURCE = Source("litellm", URL, parse, about=__doc__ or "")
+SOURCE = Source("litellm", URL, parse, about=__doc__ or "", path=lambda _, listed_id: (listed_id,))

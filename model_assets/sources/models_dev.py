@@ -285,4 +285,10 @@ def bounded(parsed: Parsed, provider: str, listed_id: str, prices: object, zero:
             parsed.unmap(f"{path}.{key}", found)
 
 
-models_dev = SOURCE = Source("models_dev", "https://models.dev/api.json", parse, about=__doc__ or "")
+models_dev = SOURCE = Source(
+    "models_dev",
+    "https://models.dev/api.json",
+    parse,
+    about=__doc__ or "",
+    path=lambda provider, listed_id: (provider, "models", listed_id),
+)

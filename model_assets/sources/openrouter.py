@@ -127,9 +127,15 @@ def listing(parsed: Parsed, listed_id: str, entry: dict[str, object]) -> Listing
         capabilities=tuple(sorted(CAPABILITY_OF[word] for word in parameters if word in CAPABILITY_OF)),
         retires_on=retires_on(parsed, listed_id, say("expiration_date")),
         hugging_face_id=clean_text(parsed, listed_id, "hugging_face_id", say("hugging_face_id"), NAME_LIMIT),
-        canonical_hint=clean_text(parsed, listed_id, "canonical_slug", say("canonical_slug"), NAME_LIMIT),
+        canonical_hint=clean_text(parsed, listed_id, "canonical_slug", alias_target(entry) or say("canonical_slug"), NAME_LIMIT),
         extra=rest(parsed, listed_id, entry, architecture, top_provider, parameters, extra),
     )
+
+
+def alias_target(entry: dict[str, object]) -> object:
+    """The id that an alias (`~lab/m-latest`) stands for at the moment of looking; null where none is named."""
+    target = entry.get("alias_target")
+    return target.get("slug") if isinstance(target, dict) else None
 
 
 def retires_on(parsed: Parsed, listed_id: str, found: object) -> date | None:
@@ -317,4 +323,10 @@ def minutes_of(window: str) -> int:
     return ((end - start) % DAY_MINUTES or DAY_MINUTES) * (days.count(",") + 1 if days else len(WEEK))
 
 
-openrouter = SOURCE = Source(PROVIDER, "https://openrouter.ai/api/v1/models", parse, about=__doc__ or "")
+openrouter = SOURCE = Source(
+    PROVIDER,
+    "https://openrouter.ai/api/v1/models",
+    parse,
+    about=__doc__ or "",
+    path=lambda _, listed_id: ("data", ("id", listed_id)),
+)

@@ -1,0 +1,220 @@
+-- What is known of each model: every attribute with the source it was taken from, how long it was seen, what became of it, who sells it and
+-- where it is cheapest. Of several statements the one counts that is made by the first of these that say anything: the list of models that
+-- stands above all providers; listings at a provider that sells its own models; curated lists; aggregators. Among equals listings shown now
+-- come before gone ones, those of the model itself before those of a snapshot, variant, build or region, then what most of them say, then
+-- the order of catalog.source_rank. What becomes of a model only its maker and that list say, unless no maker is known to sell it.
+-- Filled anew whenever a ledger, a link or a verdict moved. Grain: one row per canonical model.
+-- materialized: table
+-- index: (model)
+with link as materialized (
+    select distinct on (key_id) * from {{ ref("history.link") }} order by key_id, lower(seen) desc
+),
+voice as materialized (
+    select
+        link.*,
+        coalesce(rank.sells, true) as sells,
+        coalesce(rank.rank, 9) as rank,
+        bool_or(maker.provider is not null) over (partition by link.model) as has_maker,
+        case
+            when not rank.sells then 1
+            when maker.provider is not null then 2
+            when rank.kind = 'curated' then 3
+            else 4
+        end as class
+    from link
+    left join {{ ref("catalog.source_rank") }} as rank on rank.source = link.source
+    left join {{ ref("catalog.maker") }} as maker on maker.provider = link.sold_by and maker.author = link.author
+    where link.model is not null
+),
+newest as (
+    select distinct on (key_id) * from {{ ref("history.listing") }} order by key_id, lower(seen) desc
+),
+said as (
+    select
+        voice.model,
+        stated.attribute,
+        stated.value,
+        voice.class,
+        upper(newest.seen) is not null as gone,
+        concat(voice.snapshot, voice.alias, voice.variant, voice.build, voice.region) <> '' as partial,
+        count(*) as listings,
+        min(array[voice.rank::text, voice.source]) as first_said
+    from newest
+    join voice on voice.key_id = newest.key_id
+    cross join lateral (
+        values
+            ('name', newest.name),
+            ('description', newest.description),
+            ('family', newest.family),
+            ('released_on', newest.released_on || ' ' || coalesce(newest.released_on_precision, 'day')),
+            ('knowledge_cutoff', newest.knowledge_cutoff || ' ' || coalesce(newest.knowledge_cutoff_precision, 'day')),
+            ('context_tokens', newest.context_tokens::text),
+            ('max_output_tokens', newest.max_output_tokens::text),
+            ('input_modalities', nullif(newest.input_modalities, '{}')::text),
+            ('output_modalities', nullif(newest.output_modalities, '{}')::text),
+            ('capabilities', nullif(newest.capabilities, '{}')::text),
+            ('open_weights', newest.open_weights::text),
+            ('license', newest.license),
+            ('hugging_face_id', newest.hugging_face_id),
+            ('docs_url', newest.docs_url),
+            ('lifecycle', newest.lifecycle),
+            ('retires_on', newest.retires_on::text),
+            ('replaced_by', newest.replaced_by)
+    ) as stated (attribute, value)
+    where stated.value is not null
+        and (stated.attribute not in ('lifecycle', 'retires_on', 'replaced_by') or voice.class <= 2 or not voice.has_maker)
+    group by 1, 2, 3, 4, 5, 6
+),
+chosen as (
+    select distinct on (model, attribute) model, attribute, value, first_said[2] as source
+    from said
+    order by model, attribute, class, gone, partial, listings desc, first_said, value
+),
+golden as materialized (
+    select
+        model,
+        max(value) filter (where attribute = 'name') as name,
+        max(source) filter (where attribute = 'name') as name_source,
+        max(value) filter (where attribute = 'description') as description,
+        max(source) filter (where attribute = 'description') as description_source,
+        max(value) filter (where attribute = 'family') as family,
+        max(source) filter (where attribute = 'family') as family_source,
+        split_part(max(value) filter (where attribute = 'released_on'), ' ', 1)::date as released_on,
+        split_part(max(value) filter (where attribute = 'released_on'), ' ', 2) as released_on_precision,
+        max(source) filter (where attribute = 'released_on') as released_on_source,
+        split_part(max(value) filter (where attribute = 'knowledge_cutoff'), ' ', 1)::date as knowledge_cutoff,
+        split_part(max(value) filter (where attribute = 'knowledge_cutoff'), ' ', 2) as knowledge_cutoff_precision,
+        max(source) filter (where attribute = 'knowledge_cutoff') as knowledge_cutoff_source,
+        (max(value) filter (where attribute = 'context_tokens'))::bigint as context_tokens,
+        max(source) filter (where attribute = 'context_tokens') as context_tokens_source,
+        (max(value) filter (where attribute = 'max_output_tokens'))::bigint as max_output_tokens,
+        max(source) filter (where attribute = 'max_output_tokens') as max_output_tokens_source,
+        (max(value) filter (where attribute = 'input_modalities'))::text[] as input_modalities,
+        max(source) filter (where attribute = 'input_modalities') as input_modalities_source,
+        (max(value) filter (where attribute = 'output_modalities'))::text[] as output_modalities,
+        max(source) filter (where attribute = 'output_modalities') as output_modalities_source,
+        (max(value) filter (where attribute = 'capabilities'))::text[] as capabilities,
+        max(source) filter (where attribute = 'capabilities') as capabilities_source,
+        (max(value) filter (where attribute = 'open_weights'))::boolean as open_weights,
+        max(source) filter (where attribute = 'open_weights') as open_weights_source,
+        max(value) filter (where attribute = 'license') as license,
+        max(source) filter (where attribute = 'license') as license_source,
+        max(value) filter (where attribute = 'hugging_face_id') as hugging_face_id,
+        max(source) filter (where attribute = 'hugging_face_id') as hugging_face_id_source,
+        max(value) filter (where attribute = 'docs_url') as docs_url,
+        max(source) filter (where attribute = 'docs_url') as docs_url_source,
+        max(value) filter (where attribute = 'lifecycle') as lifecycle,
+        max(source) filter (where attribute = 'lifecycle') as lifecycle_source,
+        (max(value) filter (where attribute = 'retires_on'))::date as retires_on,
+        max(source) filter (where attribute = 'retires_on') as retires_on_source,
+        max(value) filter (where attribute = 'replaced_by') as replaced_by,
+        max(source) filter (where attribute = 'replaced_by') as replaced_by_source
+    from chosen
+    group by model
+),
+life as (
+    select
+        voice.model,
+        min(voice.author) as author,
+        min(nullif(voice.derivative_of, '')) as derivative_of,
+        min(lower(listing.seen)) as first_seen,
+        nullif(max(coalesce(upper(listing.seen), 'infinity')), 'infinity') as last_seen,
+        nullif(max(coalesce(upper(listing.seen), 'infinity')) filter (where voice.sells), 'infinity') as retired_observed,
+        min(lower(listing.seen)) filter (
+            where listing.lifecycle = 'deprecated' and (voice.class <= 2 or not voice.has_maker)
+        ) as deprecated_at
+    from voice
+    join {{ ref("history.listing") }} as listing on listing.key_id = voice.key_id
+    group by voice.model
+),
+sold as (
+    select
+        model,
+        count(distinct provider) as providers,
+        count(*) as offers,
+        array_agg(offer order by offer) filter (where state = 'free' and not disputed and not held and not unconfirmed) as free_offers
+    from {{ ref("catalog.offer") }}
+    where listed and model is not null
+    group by model
+),
+cheapest as (
+    select distinct on (model) model, offer, input_usd_per_mtok, output_usd_per_mtok
+    from {{ ref("catalog.offer") }}
+    where listed
+        and state = 'paid'
+        and not disputed
+        and not held
+        and not unconfirmed
+        -- a plan or mode is another thing to buy
+        and variant is null
+        and input_usd_per_mtok + output_usd_per_mtok > 0
+    order by model, input_usd_per_mtok + output_usd_per_mtok, offer
+),
+-- a successor is named by its id, of which only what all links agree on is believed
+successor as materialized (
+    select golden.model, min(named.model) as replaced_by
+    from golden
+    join (
+        select model, model as name from link where model is not null
+        union
+        select model, listed_id from link where model is not null
+    ) as named on named.name = golden.replaced_by
+    group by golden.model
+    having count(distinct named.model) = 1
+)
+select
+    life.model,
+    life.author,
+    life.derivative_of,
+    golden.name,
+    golden.name_source,
+    golden.description,
+    golden.description_source,
+    golden.family,
+    golden.family_source,
+    golden.released_on,
+    golden.released_on_precision,
+    golden.released_on_source,
+    golden.knowledge_cutoff,
+    golden.knowledge_cutoff_precision,
+    golden.knowledge_cutoff_source,
+    golden.context_tokens,
+    golden.context_tokens_source,
+    golden.max_output_tokens,
+    golden.max_output_tokens_source,
+    golden.input_modalities,
+    golden.input_modalities_source,
+    golden.output_modalities,
+    golden.output_modalities_source,
+    golden.capabilities,
+    golden.capabilities_source,
+    golden.open_weights,
+    golden.open_weights_source,
+    golden.license,
+    golden.license_source,
+    golden.hugging_face_id,
+    golden.hugging_face_id_source,
+    golden.docs_url,
+    golden.docs_url_source,
+    case when golden.retires_on < (now() at time zone 'UTC')::date then 'retired' else golden.lifecycle end as lifecycle,
+    golden.lifecycle_source,
+    life.deprecated_at,
+    golden.retires_on,
+    golden.retires_on_source,
+    life.retired_observed,
+    successor.replaced_by,
+    golden.replaced_by as replaced_by_id,
+    golden.replaced_by_source,
+    life.first_seen,
+    life.last_seen,
+    coalesce(sold.providers, 0) as providers,
+    coalesce(sold.offers, 0) as offers,
+    cheapest.offer as cheapest_offer,
+    cheapest.input_usd_per_mtok as cheapest_input_usd_per_mtok,
+    cheapest.output_usd_per_mtok as cheapest_output_usd_per_mtok,
+    coalesce(sold.free_offers, '{}') as free_offers
+from life
+left join golden on golden.model = life.model
+left join successor on successor.model = life.model
+left join sold on sold.model = life.model
+left join cheapest on cheapest.model = life.model

@@ -1,0 +1,41 @@
+-- What is served now: one price per offer, meter and condition, with the source whose word counts and why; whether others contradict it
+-- (disputed), whether a newer value is held back (held: said_state and said_amount), whether it is unconfirmed. See catalog.price_as_of.
+-- Grain: one row per offer, meter, condition and currency.
+select
+    span.offer,
+    span.provider,
+    span.model,
+    span.snapshot,
+    span.alias,
+    span.variant,
+    span.build,
+    span.region,
+    span.meter,
+    span.per,
+    span.amount,
+    span.currency,
+    span.state,
+    span.service_tier,
+    span.prompt_above_tokens,
+    span.time_window,
+    span.detail,
+    span.source,
+    span.source_provider,
+    span.listed_id,
+    span.rule,
+    span.claims,
+    span.disputed,
+    span.lowest,
+    span.highest,
+    span.held,
+    span.held_id,
+    span.said_state,
+    span.said_amount,
+    span.unconfirmed,
+    span.effective_from,
+    span.effective_to,
+    span.seen_since,
+    span.seen_until,
+    span.key_id
+from {{ ref("catalog.price_span") }} as span
+where span.served_in @> now()

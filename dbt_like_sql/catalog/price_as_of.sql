@@ -1,0 +1,156 @@
+-- What is served for each offer at an instant, by what was known at another: price_as_of(as_of, known_at, links_at). The referee over
+-- catalog.listing_price_as_of: of several claims about one offer, meter and condition one is served. A number beats an unknown; the
+-- provider's own feed beats the lists of catalog.source_rank, in their order; dated beats undated. What a list calls free gives way to a
+-- price that anyone else asks. Of several listings of one source in an offer its word is the first that asks a price, by provider and
+-- listed id; `claims` counts the sources that speak. `disputed` says that they name different amounts (see catalog.dispute), `held` that
+-- the served claim has a newer value which the gate holds. A listing is the model that it was held to be at as_of, or at links_at where
+-- that is given ('infinity' for what is believed now); one that is not linked stands for itself.
+-- Grain: one row per offer, meter, condition and currency.
+create function catalog.price_as_of(as_of timestamptz, known_at timestamptz default 'infinity', links_at timestamptz default null)
+returns table (
+    offer text,
+    provider text,
+    model text,
+    snapshot text,
+    alias text,
+    variant text,
+    build text,
+    region text,
+    meter text,
+    per text,
+    amount numeric,
+    currency text,
+    state text,
+    service_tier text,
+    prompt_above_tokens bigint,
+    time_window text,
+    detail text,
+    source text,
+    source_provider text,
+    listed_id text,
+    rule text,
+    claims bigint,
+    disputed boolean,
+    lowest numeric,
+    highest numeric,
+    held boolean,
+    held_id text,
+    said_state text,
+    said_amount numeric,
+    unconfirmed boolean,
+    effective_from timestamptz,
+    effective_to timestamptz,
+    seen_since timestamptz,
+    seen_until timestamptz,
+    key_id bigint
+)
+language sql stable parallel safe
+as $$
+with claim as (
+    select
+        priced.*,
+        coalesce(link.offer, priced.provider || ':?' || priced.listed_id) as offer,
+        coalesce(link.sold_by, priced.provider) as sold_by,
+        link.model,
+        nullif(link.snapshot, '') as snapshot,
+        nullif(link.alias, '') as alias,
+        nullif(link.variant, '') as variant,
+        nullif(link.build, '') as build,
+        coalesce(priced.region, nullif(link.region, '')) as at_region,
+        coalesce(rank.own_feed_of = priced.provider, false) as own_feed,
+        case when rank.own_feed_of = priced.provider then 0 else coalesce(rank.rank, 9) end as rank,
+        priced.effective_from is not null or priced.effective_to is not null as dated
+    from {{ ref("catalog.listing_price_as_of") }}(as_of, known_at) as priced
+    left join {{ ref("history.link") }} as link
+        on link.source = priced.source and link.provider = priced.provider and link.listed_id = priced.listed_id
+        and link.seen @> coalesce(links_at, as_of)
+    left join {{ ref("catalog.source_rank") }} as rank on rank.source = priced.source
+),
+voiced as (
+    select
+        claim.*,
+        -- the word of a source with several listings in one offer is that of the first that asks a price
+        row_number() over (
+            partition by claim.offer, claim.meter, claim.service_tier, claim.prompt_above_tokens, claim.time_window, claim.at_region,
+                claim.detail, claim.currency, claim.source
+            order by claim.amount is null, claim.state = 'free', claim.provider, claim.listed_id
+        ) as place_in_source
+    from claim
+),
+judged as (
+    select
+        claim.*,
+        count(*) over same as claims,
+        min(claim.said_amount) over same as lowest,
+        max(claim.said_amount) over same as highest,
+        bool_or(claim.state = 'paid') over same as any_paid,
+        min(claim.rank) over same as best_rank
+    from voiced as claim
+    where claim.place_in_source = 1
+    window same as (
+        partition by claim.offer, claim.meter, claim.service_tier, claim.prompt_above_tokens, claim.time_window, claim.at_region,
+            claim.detail, claim.currency
+    )
+),
+in_order as (
+    select
+        judged.*,
+        judged.state = 'free' and judged.any_paid and not judged.own_feed as gives_way,
+        row_number() over (
+            partition by judged.offer, judged.meter, judged.service_tier, judged.prompt_above_tokens, judged.time_window, judged.at_region,
+                judged.detail, judged.currency
+            order by
+                judged.state = 'unknown',
+                judged.state = 'free' and judged.any_paid and not judged.own_feed,
+                judged.rank,
+                judged.dated desc,
+                judged.source
+        ) as place
+    from judged
+)
+select
+    served.offer,
+    served.sold_by,
+    served.model,
+    served.snapshot,
+    served.alias,
+    served.variant,
+    served.build,
+    served.at_region,
+    served.meter,
+    served.per,
+    served.amount,
+    served.currency,
+    served.state,
+    served.service_tier,
+    served.prompt_above_tokens,
+    served.time_window,
+    served.detail,
+    served.source,
+    served.provider,
+    served.listed_id,
+    case
+        when served.claims = 1 then 'the only claim'
+        when served.lowest is not distinct from served.highest and served.rank = served.best_rank then 'all agree'
+        when served.own_feed then 'the provider''s own feed'
+        when served.rank > served.best_rank then 'a number before an unknown, a price before a free one'
+        when served.dated then 'the first in rank, and it states its dates'
+        else 'the first in rank'
+    end,
+    served.claims,
+    served.lowest is distinct from served.highest,
+    served.lowest,
+    served.highest,
+    served.held,
+    served.held_id,
+    served.said_state,
+    served.said_amount,
+    served.unconfirmed,
+    served.effective_from,
+    served.effective_to,
+    served.seen_since,
+    served.seen_until,
+    served.key_id
+from in_order as served
+where served.place = 1
+$$

@@ -1,0 +1,122 @@
+"""Held changes in the database: a function of the ledger, of the links, and of people's words; computed anew when one of them moved."""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Connection, Row, text
+
+from model_assets.errors import ModelAssetsError
+from model_assets.gate.events import ledger_events
+from model_assets.gate.replay import Replay
+from model_assets.gate.types import Held, PriceKey, Word
+from model_assets.ledger.derived import is_current, keep_inputs, replace_differing
+from model_assets.sources.base import as_json
+
+NAME = "ops.held_change"
+#: what a source says of a price that it does not name any more
+GONE = "gone"
+COLUMNS = (
+    "held_id", "source", "key_id", "digest", "changed_at", *PriceKey._fields, "kind", "from_state", "from_amount", "to_state", "to_amount",
+    "reasons", "evidence", "held", "outcome", "ended_by", "ended_why",
+)  # fmt: skip
+WORDS = "select source, key_id, digest, changed_at, verdict, decided_at, decided_by, why from ops.held_verdict order by verdict_id"
+# an observation that changed no price matters only to what still has to prove itself
+MOVED = """
+select coalesce((select sum(hashtextextended(key_id || digest::text || seen::text, 0)::numeric) from history.price), 0)::text,
+       coalesce((select sum(hashtextextended(key_id || seen::text || offer, 0)::numeric) from history.link), 0)::text,
+       case when exists (select from ops.held_change where outcome = 'open')
+            then (select max(observed_at) || ' ' || count(*) from ops.observation where verdict = 'accepted') end
+"""
+LINKS = "select source, provider, listed_id, model, variant, sold_by from history.link where upper(seen) is null"
+
+
+def refresh_held(connection: Connection) -> int:
+    """Judge every change of the ledger in order of time, and write what is held otherwise than before. Where nothing moved, nothing is read.
+
+    Returns how many rows were written or taken out. In the transaction of `connection`, one process at a time.
+    """
+    words = [Word(*row) for row in connection.execute(text(WORDS))]
+    inputs = _inputs(connection, words)
+    if is_current(connection, NAME, inputs):
+        return 0
+    links = connection.execute(text(LINKS)).all()
+    models = {row[:3]: f"{row.model}:{row.variant}" for row in links if row.model}
+    sellers = {(row.source, row.provider): row.sold_by for row in links}
+    replay = Replay(
+        words,
+        lambda source, provider, listed_id: models.get((source, provider, listed_id)),
+        lambda source, provider: sellers.get((source, provider), provider),
+    )
+    replay.run(ledger_events(connection))
+    written = replace_differing(connection, NAME, ("held_id",), COLUMNS, _rows(replay))
+    keep_inputs(connection, NAME, _inputs(connection, words))
+    return written
+
+
+def say_word(connection: Connection, held_id: str, verdict: str, *, why: str, by: str) -> Row[tuple[object, ...]]:
+    """Keep a person's verdict on a held change, and bring what is held up to it. Returns the change as it stands then.
+
+    Raises ModelAssetsError where no change has that id.
+    """
+    found = connection.execute(
+        text("select source, key_id, digest, changed_at, outcome, ended_by from ops.held_change where held_id = :id"), {"id": held_id}
+    ).one_or_none()
+    if found is None:
+        raise ModelAssetsError(f"no held change has the id {held_id!r}. `model-assets held --all` lists them.")
+    connection.execute(
+        text(
+            "insert into ops.held_verdict (held_id, source, key_id, digest, changed_at, verdict, why, decided_by)"
+            " values (:id, :source, :key_id, :digest, :changed_at, :verdict, :why, :by)"
+        ),
+        {"id": held_id, "verdict": verdict, "why": why, "by": by, **found._mapping},
+    )
+    refresh_held(connection)
+    return connection.execute(text("select * from ops.held_change where held_id = :id"), {"id": held_id}).one()
+
+
+def rules_version() -> str:
+    """A digest of the rules: with other ones, every change is judged anew."""
+    found = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        found.update(path.read_bytes())
+    return found.hexdigest()
+
+
+def _inputs(connection: Connection, words: list[Word]) -> str:
+    moved = connection.execute(text(MOVED)).one()
+    return hashlib.sha256(as_json([rules_version(), [list(word) for word in words], list(moved)]).encode()).hexdigest()
+
+
+def _rows(replay: Replay) -> Iterator[tuple[object, ...]]:
+    for one in replay.helds:
+        yield (
+            one.held_id, one.source, one.key_id, one.digest or b"", one.changed_at, *one.key, one.kind, one.from_state or "unknown", one.from_amount,
+            one.to_state or GONE, one.to_amount, as_json(list(one.reasons)), as_json(dict(one.evidence)), _held(one), one.outcome,
+            one.ended_by or None, one.ended_why or None,
+        )  # fmt: skip
+
+
+def _held(one: Held) -> str:
+    """Knowledge time as Postgres writes a range. Only a release ends a hold: what its source took back before was never proven. One that was
+    released in the very instant in which it began is kept as an instant."""
+    until = one.held_until if one.outcome == "released" else None
+    if until is None:
+        return f'["{one.held_from.isoformat()}",)'
+    return f'["{one.held_from.isoformat()}","{until.isoformat()}"{"]" if until <= one.held_from else ")"}'
+
+
+def held(connection: Connection, *, everything: bool, limit: int, since: datetime | None = None) -> list[dict[str, object]]:
+    """The changes that are held or marked now; with `everything` those of the past as well, newest first."""
+    rows = connection.execute(
+        text(
+            "select held_change.*, link.model, link.sold_by from ops.held_change"
+            " left join history.link using (source, provider, listed_id)"
+            " where (link.seen is null or upper(link.seen) is null) and (:everything or outcome = 'open' or outcome = 'rejected' and upper(held) is null)"
+            " and (cast(:since as timestamptz) is null or changed_at >= :since)"
+            " order by changed_at desc, source, held_change.provider, held_change.listed_id, meter limit :limit"
+        ),
+        {"everything": everything, "since": since, "limit": limit},
+    )
+    return [dict(row) for row in rows.mappings()]

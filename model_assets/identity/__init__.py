@@ -1,0 +1,1 @@
+"""Identity: which listings are the same model, and what each of them is of that model."""

@@ -1,0 +1,185 @@
+"""Links in the database: which model each listing is, over time. A function of the listings ever seen, the rules here, and people's words."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+from sqlalchemy import Connection, text
+
+from model_assets.errors import ModelAssetsError
+from model_assets.identity.link import Correction, Facts, Link
+from model_assets.identity.resolve import Resolver
+from model_assets.identity.tables import aliases
+from model_assets.ledger.claims import LISTING, key_id
+from model_assets.ledger.derived import is_current, keep_inputs, replace_differing
+from model_assets.sources.base import as_json
+
+NAME = "history.link"
+COLUMNS = ("source", "provider", "listed_id", "key_id", "seen", *Link._fields[3:])
+#: the independent list names models; it sells nothing
+CANONICAL_SOURCE = "models_dev_models"
+FOREVER = "-infinity"
+JUST_BEFORE = timedelta(microseconds=1)
+ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
+
+FACTS = f"""
+select distinct on (source, provider, listed_id) {", ".join(Facts._fields)}
+from history.listing
+order by source, provider, listed_id, lower(seen) desc
+"""
+# a hint that moves is how a source says that its alias names another model from now on
+HINTS = """
+select source, provider, listed_id, canonical_hint, lower(seen) as since
+from history.listing
+where canonical_hint is not null and (source, provider, listed_id) in (
+    select source, provider, listed_id from history.listing group by source, provider, listed_id having count(distinct canonical_hint) > 1
+)
+order by source, provider, listed_id, lower(seen)
+"""
+LISTED = "select coalesce(sum(hashtextextended(digest::text || lower(seen), 0)::numeric), 0)::text from history.listing"
+WORDS = """
+select source, provider, listed_id, model, decided_by, since as decided_at, why from ops.identity_correction
+where undone_at is null order by correction_id
+"""
+
+
+def refresh_links(connection: Connection) -> int:
+    """Resolve every listing ever seen, and write the links that differ; where nothing moved since the last time, nothing is read.
+
+    Returns how many links were written or taken out. In the transaction of `connection`, one process at a time.
+    """
+    words = [Correction(*row) for row in connection.execute(text(WORDS))]
+    inputs = as_json([connection.execute(text(LISTED)).scalar_one(), rules_version(), [list(word) for word in words]])
+    inputs = hashlib.sha256(inputs.encode()).hexdigest()
+    if is_current(connection, NAME, inputs):
+        return 0
+    written = replace_differing(connection, NAME, ("key_id", "seen"), COLUMNS, _rows(connection, words))
+    keep_inputs(connection, NAME, inputs)
+    return written
+
+
+def resolver_of(connection: Connection) -> Resolver:
+    """The resolver over all listings that the ledger holds, and the corrections that count."""
+    facts = [Facts(*row) for row in connection.execute(text(FACTS))]
+    return _resolver(facts, [Correction(*row) for row in connection.execute(text(WORDS))])
+
+
+def rules_version() -> str:
+    """A digest of the grammar and the curated files: with another one, every link is found anew."""
+    folder = Path(__file__).parent
+    found = hashlib.sha256()
+    for path in sorted([*folder.glob("*.py"), *folder.glob("*.yml")]):
+        found.update(path.read_bytes())
+    return found.hexdigest()
+
+
+def _resolver(facts: Sequence[Facts], words: Sequence[Correction]) -> Resolver:
+    canonical = [one for one in facts if one.source == CANONICAL_SOURCE]
+    return Resolver(canonical, [one for one in facts if one.source != CANONICAL_SOURCE], words)
+
+
+def _rows(connection: Connection, words: Sequence[Correction]) -> Iterator[tuple[object, ...]]:
+    facts = [Facts(*row) for row in connection.execute(text(FACTS))]
+    hints: dict[tuple[str, str, str], list[tuple[str, datetime]]] = defaultdict(list)
+    for *listed, hint, since in connection.execute(text(HINTS)):
+        hints[tuple(listed)].append((hint, since))
+    corrected: dict[str, list[datetime]] = defaultdict(list)
+    for word in words:
+        corrected[word.listed_id].append(word.decided_at)
+    resolver = _resolver(facts, words)
+    for one in facts:
+        moves = {*moves_of(one.listed_id), *corrected[one.listed_id]} | {since for _, since in hints[one[:3]][1:]}
+        for since, until, link in _spans(resolver, one, hints[one[:3]], sorted(moves)):
+            yield _row(link, since, until)
+
+
+def moves_of(listed_id: str) -> set[datetime]:
+    """When a curated alias begins or ends to stand for a model."""
+    bounds = (bound for alias in aliases().get(listed_id.lower(), ()) for bound in (alias.since, alias.until))
+    return {bound for bound in bounds if bound is not None}
+
+
+def _spans(
+    resolver: Resolver, facts: Facts, hints: Sequence[tuple[str, datetime]], moves: Sequence[datetime]
+) -> list[tuple[datetime | None, datetime | None, Link]]:
+    """(since, until, link), each null where it has no end; neighbours that say the same are one."""
+    if not moves:
+        return [(None, None, resolver.resolve(facts))]
+    spans: list[tuple[datetime | None, datetime | None, Link]] = []
+    for since, until in pairwise([None, *moves, None]):
+        said = [hint for hint, at in hints if since is not None and at <= since] or [hint for hint, _ in hints[:1]]
+        then = facts._replace(canonical_hint=said[-1]) if said else facts
+        link = resolver.resolve(then, at=since or moves[0] - JUST_BEFORE)
+        if spans and spans[-1][2] == link:
+            spans[-1] = (spans[-1][0], until, link)
+        else:
+            spans.append((since, until, link))
+    return spans
+
+
+def _row(link: Link, since: datetime | None, until: datetime | None) -> tuple[object, ...]:
+    seen = f'["{since.isoformat() if since else FOREVER}",{f"{chr(34)}{until.isoformat()}{chr(34)}" if until else ""})'
+    listed = link[:3]
+    values = link._replace(evidence=as_json(link.evidence), suggestions=list(link.suggestions))  # type: ignore[arg-type]
+    return (*listed, key_id(link.source, LISTING, (link.provider, link.listed_id)), seen, *values[3:])
+
+
+def correct(
+    connection: Connection,
+    listed_id: str,
+    model: str | None,
+    *,
+    source: str | None,
+    provider: str | None,
+    since: datetime | None,
+    why: str,
+    by: str,
+) -> int:
+    """Keep a person's word that a listed id is `model` (null: none that is known), and bring the links up to it. Returns its number.
+
+    It counts from `since` on; null: always. Raises ModelAssetsError where no such listing was ever seen, or no such model.
+    """
+    listed = connection.execute(
+        text(
+            "select count(*) from history.link where listed_id = :listed_id and (cast(:source as text) is null or source = :source)"
+            " and (cast(:provider as text) is null or provider = :provider)"
+        ),
+        {"listed_id": listed_id, "source": source, "provider": provider},
+    ).scalar_one()
+    if not listed:
+        raise ModelAssetsError(
+            f"no listing has the id {listed_id!r} there. Ids are taken letter for letter: `model-assets resolve` finds them."
+        )
+    if model is not None and not _is_model(connection, model):
+        raise ModelAssetsError(f"no model is called {model!r}. Use a canonical id author/name: `model-assets resolve ID` shows it.")
+    number: int = connection.execute(
+        text(
+            "insert into ops.identity_correction (source, provider, listed_id, model, since, why, decided_by)"
+            " values (:source, :provider, :listed_id, :model, :since, :why, :by)"
+            " returning correction_id"
+        ),
+        {"source": source, "provider": provider, "listed_id": listed_id, "model": model, "since": since or ALWAYS, "why": why, "by": by},
+    ).scalar_one()
+    refresh_links(connection)
+    return number
+
+
+def undo_correction(connection: Connection, number: int, *, why: str, by: str) -> None:
+    """Take a person's word back, and bring the links up to that. Raises ModelAssetsError where there is none of that number that counts."""
+    undone = connection.execute(
+        text(
+            "update ops.identity_correction set undone_at = clock_timestamp(), undone_by = :by, undone_why = :why"
+            " where correction_id = :number and undone_at is null"
+        ),
+        {"number": number, "why": why, "by": by},
+    ).rowcount
+    if not undone:
+        raise ModelAssetsError(f"there is no correction {number} that counts. `model-assets identity corrections` lists them.")
+    refresh_links(connection)
+
+
+def _is_model(connection: Connection, model: str) -> bool:
+    return bool(connection.execute(text("select exists (select from history.link where model = :model)"), {"model": model}).scalar())

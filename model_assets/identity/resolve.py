@@ -1,0 +1,244 @@
+"""From listings to models: exact, then a curated alias, then the grammar, then a reviewed rule; what is left stays unresolved."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from model_assets.identity.grammar import Reading, family_of, read
+from model_assets.identity.known import Known
+from model_assets.identity.link import Correction, Facts, Link, offer_key
+from model_assets.identity.registry import LIST, OWN, SOFT, SOLD, TUNED, Model, look_up
+from model_assets.identity.tables import aliases, author_names, provider_of
+
+#: How sure a rule is of itself, by its name up to the first colon or semicolon.
+CONFIDENCE = {"correction": "1", "exact": "1", "alias": "0.98", "grammar": "0.95", "reviewed": "0.85", "unresolved": "0"}
+#: What is taken off where the model is beyond the canonical list, and where a number had to be read as a version.
+BEYOND_LIST = Decimal("0.05")
+KNOWN_FROM = {LIST: "the canonical list", OWN: "its author's own ids", SOLD: "what several sellers list"}
+#: One word for the modes that sellers name differently.
+MODES = dict.fromkeys(("think", "thought", "thinker", "reasoner"), "thinking") | dict.fromkeys(
+    ("nothink", "nothinking", "no-thinking"), "non-thinking"
+)
+
+
+class Answer(NamedTuple):
+    """What was found for one id, before it becomes a link."""
+
+    model: Model | None
+    rule: str
+    evidence: dict[str, Any]
+    modes: tuple[str, ...] = ()
+
+
+class Resolver:
+    """Resolves listings and typed ids against the models that a canonical list and a set of listings make known.
+
+    `canonical` are the rows of the provider-independent list, `listings` all others. Nothing is resolved before it is asked for.
+    """
+
+    def __init__(self, canonical: Iterable[Facts], listings: Iterable[Facts] = (), corrections: Iterable[Correction] = ()) -> None:
+        canonical, listings = list(canonical), list(listings)
+        self.known = Known(canonical, listings)
+        self._listed = {(provider_of(facts.provider).name, facts.listed_id.lower()): facts for facts in sorted(set(listings), key=_key)}
+        self._released = {facts.listed_id.lower(): facts.released_on for facts in canonical}
+        self._corrections: dict[tuple[str | None, str | None, str], list[Correction]] = defaultdict(list)
+        for correction in sorted(corrections, key=lambda one: one.decided_at):
+            self._corrections[correction.source, correction.provider, correction.listed_id].append(correction)
+        self._answers: dict[tuple[str, str, bool], Answer] = {}
+        self._squashed = {(model.author, squash(model.words)): model for model in self.known.registry.exact.values() if model.rank == LIST}
+        self._said: dict[str, str] = {}
+
+    def resolve(self, facts: Facts, at: datetime | None = None) -> Link:
+        """The link of one listing, by the aliases and corrections that hold at an instant (null: now)."""
+        return self._link(facts, self._decide(facts, at))
+
+    def resolve_id(self, text: str, provider: str | None = None, at: datetime | None = None) -> Link:
+        """The link of any id that a person types: of any source, with its provider before it or not, or canonical.
+
+        An id whose version or snapshot nobody has listed is refused: its model is null, and suggestions are named.
+        """
+        facts = Facts("", provider or "", text.strip())
+        by_author = not provider and text.strip().partition("/")[0].lower() in author_names()
+        answer = self._decide(facts, at) if by_author else _refused("")
+        if not answer.model and (listed := self._as_listed(text, provider)):
+            return self.resolve(listed, at)
+        answer = answer if answer.model else self._decide(facts, at)
+        snapshot = _read(facts).snapshot
+        if answer.model and snapshot and not self.known.has_snapshot(answer.model, snapshot):
+            return self._link(facts, _refused(f"nobody lists a snapshot {snapshot} of {answer.model.id}"), (answer.model.id,))
+        return self._link(facts, answer)
+
+    def _as_listed(self, text: str, provider: str | None) -> Facts | None:
+        """The listing that an id names together with its provider; null where it names none."""
+        low = text.strip().lower()
+        if provider:
+            return self._listed.get((provider_of(provider).name, low))
+        before, _, rest = low.partition("/")
+        return self._listed.get((provider_of(before).name, rest)) if rest else None
+
+    # what an id is
+
+    def _decide(self, facts: Facts, at: datetime | None) -> Answer:
+        """The first answer, in the order that counts: a person's word, exact, a curated alias, what the name says."""
+        key = provider_of(facts.provider).name, facts.listed_id, bool(facts.source)
+        if found := self._corrected(facts, at) or self._exact(facts) or self._alias(facts, at):
+            return found
+        if key not in self._answers:
+            self._answers[key] = self._by_name(_read(facts), bool(facts.source))
+        return self._weigh(facts, self._answers[key])
+
+    def _corrected(self, facts: Facts, at: datetime | None) -> Answer | None:
+        """What a person decided of this listing, the narrower word before the wider, the later before the earlier."""
+        wide: tuple[tuple[str | None, str | None], ...] = (facts[:2], (facts.source, None), (None, facts.provider), (None, None))
+        for source, provider in wide:
+            held = [one for one in self._corrections.get((source, provider, facts.listed_id), ()) if at is None or one.decided_at <= at]
+            if held:
+                word = held[-1]
+                evidence = {"decided_by": word.decided_by, "decided_at": word.decided_at.isoformat(), "why": word.why}
+                if word.model is None:
+                    return Answer(None, "correction", evidence)
+                model = self.known.by_id(word.model) or Model(word.model, word.model.partition("/")[0], (), LIST)
+                return Answer(model, "correction", evidence)
+        return None
+
+    def _exact(self, facts: Facts) -> Answer | None:
+        """The model of the canonical list that is spelled just so, with its author before it or as the author sells it."""
+        provider, low = provider_of(facts.provider), facts.listed_id.strip().lower()
+        for spelled in (low, f"{provider.author}/{low}"):
+            if model := self.known.list_ids.get(spelled):
+                return Answer(model, "exact", {"list_id": spelled})
+        return None
+
+    def _alias(self, facts: Facts, at: datetime | None) -> Answer | None:
+        """What a curated alias stands for, or an alias of which its source says so: the name must be a part of that model's."""
+        sold_by = provider_of(facts.provider).name
+        for alias in aliases().get(facts.listed_id.strip().lower(), ()):
+            if alias.provider in ("", sold_by) and alias.holds(at) and (model := self.known.by_id(alias.model)):
+                return Answer(model, "alias", {"alias": alias.why})
+        reading = _read(facts)
+        if not facts.listed_id.startswith("~") or not facts.canonical_hint or facts.canonical_hint == facts.listed_id:
+            return None
+        model = self.known.by_id(facts.canonical_hint)
+        if model and model.author in reading.authors and set(reading.words) <= set(model.words):
+            return Answer(model, "alias", {"alias": f"its source says that it stands for {facts.canonical_hint}"})
+        return None
+
+    def _by_name(self, reading: Reading, listed: bool) -> Answer:
+        """The model that the name says."""
+        if reading.derived == "ft":
+            return _fine_tune(reading, listed)
+        named = self.known.find(reading)
+        if named is None:
+            return _refused(self._why_not(reading))
+        found = named.found
+        evidence = {"words": " ".join(reading.words), "known_from": KNOWN_FROM[found.model.rank]}
+        if found.modes:
+            evidence["modes"] = " ".join(found.modes)
+        if reading.explicit and reading.explicit != found.model.author:
+            evidence["published_by"] = reading.explicit
+        return Answer(found.model, found.rule, evidence, found.modes)
+
+    def _why_not(self, reading: Reading) -> str:
+        """Why a name leads to no model, in words."""
+        if base := self._derived_from(reading):
+            return f"it is made from {base}, a model of its own that no source lists under an author"
+        return "no model is known by this name" if reading.authors else "it names neither an author nor a family of models"
+
+    def _weigh(self, facts: Facts, answer: Answer) -> Answer:
+        """The answer with what the other facts of the listing say: they may confirm it, or veto it; they never decide."""
+        model = answer.model
+        if model is None:
+            return answer
+        said = self._said_by(facts.name, model.author) if facts.name else None
+        if said and said.id != model.id:
+            return _refused(f"its id is that of {model.id}, and its name, {facts.name!r}, that of {said.id}")
+        confirmed = ["name"] if said else []
+        for name in ("canonical_hint", "hugging_face_id"):
+            hint = getattr(facts, name)
+            if hint and (found := self.known.by_id(hint)) and found.id == model.id:
+                confirmed.append(name)
+        if facts.released_on and facts.released_on == self._released.get(model.id.lower()):
+            confirmed.append("released_on")
+        return answer._replace(evidence={**answer.evidence, "confirmed_by": confirmed}) if confirmed else answer
+
+    def _said_by(self, name: str, author: str) -> Model | None:
+        """The model of the canonical list whose id is spelled as a display name, separators aside: it joins nothing, it only doubts."""
+        if name not in self._said:
+            self._said[name] = squash(read(re.sub(r"\(.*?\)|^[^:]*:", "", name).strip().replace(" ", "-")).words)
+        return self._squashed.get((author, self._said[name]))
+
+    # what is handed over
+
+    def _link(self, facts: Facts, answer: Answer, suggestions: tuple[str, ...] = ()) -> Link:
+        provider, reading, model = provider_of(facts.provider), _read(facts), answer.model
+        sold_by = provider.others if provider.others and model and model.author != provider.author else provider.name
+        dated = reading.snapshot if len(reading.snapshot) > len("001") else ""
+        own = self.known.registry.own_words.get(model.id, ()) if model else reading.words
+        stages = [word for word in reading.words if word in SOFT - TUNED and word not in own]
+        variant = {MODES.get(word, word) for word in (*answer.modes, *reading.variant, *stages)}
+        parts = (
+            dated or (model.snapshot if model else "") or reading.snapshot,
+            reading.alias,
+            "-".join(sorted(variant)),
+            "-".join(sorted(set(reading.build))),
+            reading.region,
+        )
+        id = model.id if model else None
+        near = () if model else self.known.registry.nearest(reading.authors, reading.words)
+        return Link(
+            facts.source, facts.provider, facts.listed_id, id, sold_by,
+            model.author if model else (reading.authors or ("",))[0], *parts, self._derived_from(reading),
+            offer_key(sold_by, id, facts.listed_id, parts), answer.rule, _confidence(answer), answer.evidence,
+            tuple(dict.fromkeys((*suggestions, *near))),
+        )  # fmt: skip
+
+    def _derived_from(self, reading: Reading) -> str:
+        """The model that a derivative was made from, as far as its name says; '' where it is none, or does not say."""
+        if not reading.derived:
+            return ""
+        words = tuple(word for word in reading.words if word != reading.derived)
+        for author in dict.fromkeys((*reading.authors, family_of(words))):
+            if author and (found := look_up(self.known.registry, author, words, SOLD)):
+                return found.model.id
+        return ""
+
+
+def resolve_all(
+    listings: Sequence[Facts], canonical: Iterable[Facts], corrections: Iterable[Correction] = (), at: datetime | None = None
+) -> list[Link]:
+    """The links of all listings, in their order. A pure function of what it is given."""
+    resolver = Resolver(canonical, listings, corrections)
+    return [resolver.resolve(facts, at) for facts in listings]
+
+
+def squash(words: tuple[str, ...]) -> str:
+    """The letters and digits of words, in an order of our own: what is left of a name when separators are not looked at."""
+    return "".join(sorted(letter for word in words for letter in word if letter.isalnum()))
+
+
+def _key(facts: Facts) -> tuple[str, str, str]:
+    return facts.source, facts.provider, facts.listed_id
+
+
+def _read(facts: Facts) -> Reading:
+    return read(facts.listed_id, provider_of(facts.provider).name)
+
+
+def _refused(why: str) -> Answer:
+    return Answer(None, "unresolved", {"why": why})
+
+
+def _fine_tune(reading: Reading, listed: bool) -> Answer:
+    """What a source lists for fine-tunes is a model of its own; somebody's own fine-tune is nobody else's to know."""
+    if not listed or not reading.authors:
+        return _refused("a fine-tune is a model of its own, which no source lists")
+    return Answer(Model(f"{reading.authors[0]}/ft:{reading.name}", reading.authors[0], reading.words, OWN), "grammar", {})
+
+
+def _confidence(answer: Answer) -> Decimal:
+    sure = Decimal(CONFIDENCE[re.split("[:;]", answer.rule)[0]])
+    less = bool(answer.model and answer.model.rank != LIST) + (";" in answer.rule)
+    return sure - less * BEYOND_LIST if answer.rule not in ("correction", "exact", "alias", "unresolved") else sure

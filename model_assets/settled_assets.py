@@ -1,0 +1,100 @@
+"""What follows from all sources' ledgers together, as Dagster assets: links from listings to models, and changes that are held."""
+
+import dagster as dg
+from sqlalchemy import text
+
+from model_assets.gate.held_changes import refresh_held
+from model_assets.identity.links import refresh_links
+from model_assets.resources import Postgres
+from model_assets.sources import SOURCES
+
+HISTORY = [dg.AssetKey(["history", name]) for name in SOURCES]
+#: a partition per day is upstream, and some day is always missing
+FOLLOWS = dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing())
+LINK, HELD = dg.AssetKey(["identity", "link"]), dg.AssetKey(["gate", "held_change"])
+
+
+@dg.asset(
+    key=LINK, group_name="identity", deps=HISTORY, kinds={"python", "postgres"}, owners=["team:identity"], tags={"layer": "identity"},
+    description="Which model each listing is (history.link): by which rule, with which confidence and evidence, since when.",
+    automation_condition=FOLLOWS,
+)  # fmt: skip
+def link(postgres: Postgres) -> dg.MaterializeResult:
+    with postgres.begin() as connection:
+        written = refresh_links(connection)
+        count, resolved = connection.execute(text("select count(*), count(model) from history.link where upper(seen) is null")).one()
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": count, "dagster/table_name": "history.link", "written": written, "unresolved": count - resolved,
+            "share_resolved": resolved / count if count else 1.0,
+        }
+    )  # fmt: skip
+
+
+@dg.asset(
+    key=HELD, group_name="gate", deps=[*HISTORY, LINK], kinds={"python", "postgres"}, owners=["team:gate"], tags={"layer": "gate"},
+    description="Changes of prices that the gate doubts (ops.held_change): why, since when, and how it ended.",
+    automation_condition=FOLLOWS,
+)  # fmt: skip
+def held_change(postgres: Postgres) -> dg.MaterializeResult:
+    with postgres.begin() as connection:
+        written = refresh_held(connection)
+        count, held, marked = connection.execute(
+            text(
+                "select count(*), count(*) filter (where kind = 'held' and outcome = 'open'), count(*) filter (where kind = 'marked' and outcome = 'open')"
+                " from ops.held_change"
+            )
+        ).one()
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": count,
+            "dagster/table_name": "ops.held_change",
+            "written": written,
+            "held_now": held,
+            "unconfirmed_now": marked,
+        }
+    )
+
+
+@dg.asset_check(asset=LINK, name="most_listings_are_resolved", description="At least four listings in five are resolved to a model.")
+def most_listings_are_resolved(postgres: Postgres) -> dg.AssetCheckResult:
+    with postgres.begin() as connection:
+        count, resolved = connection.execute(
+            text(
+                "select count(*), count(model) from history.link join history.listing using (source, provider, listed_id)"
+                " where upper(link.seen) is null and upper(listing.seen) is null"
+            )
+        ).one()
+    share = resolved / count if count else 1.0
+    said = (
+        f"{count - resolved} of {count} listings are not resolved: `model-assets identity unresolved` lists them with the nearest models."
+    )
+    return dg.AssetCheckResult(
+        passed=share >= 0.8,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=None if share >= 0.8 else said,
+        metadata={"share_resolved": share},
+    )
+
+
+@dg.asset_check(asset=HELD, name="no_change_is_held", description="No changed price waits to prove itself, or for a person's word.")
+def no_change_is_held(postgres: Postgres) -> dg.AssetCheckResult:
+    with postgres.begin() as connection:
+        rows = (
+            connection.execute(
+                text(
+                    "select held_id, source, provider, listed_id, meter, from_amount::text, to_amount::text, reasons ->> 0 as reason from ops.held_change"
+                    " where outcome = 'open' and kind = 'held' order by changed_at desc"
+                )
+            )
+            .mappings()
+            .all()
+        )
+    table = dg.MetadataValue.table(
+        [dg.TableRecord(dict(row)) for row in rows[:50]],
+        schema=dg.TableSchema([dg.TableColumn(name, "string") for name in (rows[0] if rows else ())]),
+    )
+    return dg.AssetCheckResult(
+        passed=not rows, severity=dg.AssetCheckSeverity.WARN, metadata={"held": len(rows), **({"first": table} if rows else {})},
+        description=f"{len(rows)} changes are held: `model-assets held` lists them, `held release` and `held reject` decide." if rows else None,
+    )  # fmt: skip
