@@ -67,7 +67,9 @@ def run(url: str, folder: Path) -> bool:
     ]
     with connect(url) as connection:
         model = connection.execute(text(MODEL)).scalar_one()
-        listings, prices = connection.execute(text("select (select count(*) from history.link), (select count(*) from catalog.price)")).one()
+        listings, prices = connection.execute(
+            text("select (select count(*) from history.link), (select count(*) from catalog.price)")
+        ).one()
     quoted = model.replace("'", "''")
     found += [
         ("catalog.price of one model, ms", 1000 * seconds(asked(url, f"select * from catalog.price where model = '{quoted}'"), 5), 10.0),

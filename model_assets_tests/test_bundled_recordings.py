@@ -50,6 +50,8 @@ def listed(source: str, found: Any) -> set[str]:
     match source:
         case "models_dev":
             return {f"{provider}/{model}" for provider in found for model in found[provider]["models"]}
+        case "models_dev_models":
+            return set(found)
         case "openrouter":
             return {model["id"] for model in found["data"]}
         case "litellm":
@@ -88,7 +90,7 @@ def test_making_them_again_in_place_changes_no_byte(tmp_path):
 
 
 def test_each_source_has_the_three_days_and_openrouter_an_afternoon():
-    expected = {(source, day) for source in make.SOURCES for day in DAYS} | {("openrouter", AFTERNOON)}
+    expected = {(source, day) for source in make.WIRE_SHAPE for day in DAYS} | {("openrouter", AFTERNOON)}
     assert {(path.parent.name, path.name.removesuffix(".json.gz")) for path in FILES} == expected
 
 
@@ -114,6 +116,13 @@ def test_its_source_reads_a_recording_whole(path):
     assert not parsed.unmapped
     assert not parsed.drift
     assert parsed.share_mapped == 1
+
+
+def test_the_list_of_models_has_what_makers_sell_themselves_by_canonical_id_and_no_price():
+    found = recording("models_dev_models", DAY_1)
+    assert {"openai/gpt-4o", "alibaba/qwen3-32b", "zhipuai/glm-4.7"} <= set(found)
+    assert not any("cost" in model for model in found.values())
+    assert not any(id.startswith(("amazon/", "meta/")) for id in found), "sold by hosts only"
 
 
 # What happens

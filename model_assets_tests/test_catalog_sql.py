@@ -20,15 +20,16 @@ def day(number: float) -> datetime:
 
 
 def listing(connection: Connection, listed_id: str, since: float, until: float | None = None, source: str = "feed", **values: Any) -> None:
-    """Put a claim about a listing into the ledger."""
-    said = {"name": None, "author": None, "lifecycle": None} | values
+    """Put a claim about a listing into the ledger: of the provider `host`, unless told otherwise."""
+    said: dict[str, Any] = {"provider": "host", "input_modalities": [], "output_modalities": [], "capabilities": [], "extra": "{}"} | values
+    said |= {"source": source, "listed_id": listed_id, "since": day(since), "until": until and day(until)}
+    columns = [*said.keys() - {"since", "until"}]
     connection.execute(
-        text("""
-            insert into history.listing (source, key_id, seen, digest, provider, listed_id, name, author, lifecycle,
-                                         input_modalities, output_modalities, capabilities, extra)
-            values (:source, hashtextextended(:source || :listed_id, 0), tstzrange(:since, :until), '', 'host', :listed_id, :name, :author,
-                    :lifecycle, '{}', '{}', '{}', '{}')"""),
-        said | {"source": source, "listed_id": listed_id, "since": day(since), "until": until and day(until)},
+        text(f"""
+            insert into history.listing (key_id, seen, digest, {", ".join(columns)})
+            values (hashtextextended(:source || ' ' || :provider || ' ' || :listed_id, 0), tstzrange(:since, :until), '',
+                    {", ".join(f":{column}" for column in columns)})"""),
+        said,
     )
 
 
@@ -71,7 +72,7 @@ def observation(connection: Connection, at: float, verdict: str = "accepted", so
 def as_of(connection: Connection, at: float, known: float | None = None) -> list[str]:
     """The amounts of `m` at an instant."""
     said = {"at": day(at), "known": day(known) if known else "infinity"}
-    found = connection.scalars(text("select amount from catalog.price_as_of(:at, :known) where listed_id = 'm' order by 1"), said)
+    found = connection.scalars(text("select amount from catalog.price_claim_as_of(:at, :known) where listed_id = 'm' order by 1"), said)
     return [str(amount) for amount in found]
 
 
@@ -187,7 +188,7 @@ def test_a_dated_price_that_ended_hides_no_price_of_another_condition(ledger: Co
     price(ledger, "10", 1, 3, prompt_above_tokens=200_000)
     price(ledger, "10", 3, effective_to=day(2), prompt_above_tokens=200_000)
     assert as_of(ledger, 2.5) == ["5", "6"]
-    assert rows(ledger, "select amount from catalog.price order by 1") == [(5,), (6,)]
+    assert rows(ledger, "select amount from catalog.price_claim order by 1") == [(5,), (6,)]
 
 
 def test_a_promotion_beside_the_list_price_hides_it_while_it_lasts_and_not_after(ledger: Connection) -> None:
@@ -224,17 +225,17 @@ def test_the_price_now_is_the_price_as_of_now_of_what_is_listed_now(ledger: Conn
             amount, until = str(chance.randint(0, 9)), chance.choice([gone, gone, 20])
             price(ledger, amount, 1, until, listed_id=name, effective_from=start, effective_to=end)
     columns = "listed_id, meter, per, amount, state, effective_from, effective_to, seen_since"
-    now = rows(ledger, f"select {columns} from catalog.price order by 1, 2")
+    now = rows(ledger, f"select {columns} from catalog.price_claim order by 1, 2")
     listed = "(select listed_id from catalog.listing)"
-    assert now == rows(ledger, f"select {columns} from catalog.price_as_of(now(), now()) where listed_id in {listed} order by 1, 2")
+    assert now == rows(ledger, f"select {columns} from catalog.price_claim_as_of(now(), now()) where listed_id in {listed} order by 1, 2")
     assert len(now) > 50
 
 
 def test_an_unstated_condition_is_null_and_a_price_has_its_unit(ledger: Connection) -> None:
     listing(ledger, "m", 1)
     price(ledger, "1", 1, region="eu", meter="image")
-    assert rows(ledger, "select per, time_window, region, detail from catalog.price") == [("image", None, "eu", None)]
-    assert rows(ledger, "select per, time_window, region, detail from catalog.price_as_of(now())") == [("image", None, "eu", None)]
+    assert rows(ledger, "select per, time_window, region, detail from catalog.price_claim") == [("image", None, "eu", None)]
+    assert rows(ledger, "select per, time_window, region, detail from catalog.price_claim_as_of(now())") == [("image", None, "eu", None)]
 
 
 # --- listings ---

@@ -22,6 +22,7 @@ from sqlalchemy.engine import make_url
 from model_assets import cli, database, loading, recording_files
 from model_assets.attempts import attempt
 from model_assets.database import connect
+from model_assets.errors import ModelAssetsError
 from model_assets.ledger.migrate import newest
 from model_assets.pipeline import today
 from model_assets.settings import BUNDLED_RECORDINGS
@@ -43,6 +44,15 @@ COMMANDS = {
     "down",
     "price",
     "diff",
+    "cost",
+    "history",
+    "resolve",
+    "why",
+    "disputes",
+    "held",
+    "identity",
+    "replay",
+    "score",
     "quickstart",
 }
 WITH_JSON = {"sync", "import", "accept", "quarantine", "status", "verify-db", "price", "diff", "quickstart"}
@@ -295,7 +305,7 @@ def test_a_database_that_goes_away_ends_an_import_at_once(url: str, server: str)
         with psycopg.connect(server.format(name="postgres"), autocommit=True) as admin:
             admin.execute(f'drop database if exists "{make_url(url).database}" with (force)'.encode())
 
-    with pytest.raises(cli.ModelAssetsError, match="does not answer") as down:
+    with pytest.raises(ModelAssetsError, match="does not answer") as down:
         loading.import_recordings(url, found, vanish)
     assert down.value.exit_code == 2
     assert len(seen) == 1
@@ -526,7 +536,7 @@ def test_an_empty_schema_ops_that_was_made_for_us_is_used(url: str, run: Run) ->
 
 def test_a_question_that_needs_newer_sql_models_leads_to_migrate(url: str, run: Run) -> None:
     with connect(url) as connection:
-        connection.exec_driver_sql("drop function catalog.price_as_of cascade; delete from ops.sql_model where key = 'catalog.price_as_of'")
+        connection.exec_driver_sql("drop function catalog.price_claim_as_of cascade; delete from ops.sql_model where key = 'catalog.price_claim_as_of'")
     code, out, err = run("price", "gpt-4o")
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert err.endswith("Run `model-assets migrate`.\n")

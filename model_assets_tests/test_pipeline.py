@@ -568,7 +568,7 @@ def test_minus_one_is_dynamic_a_missing_price_unknown_and_neither_is_ever_free(u
     assert prices(url, "lab/gone", "output") == [("paid", "2", 0, None)], "a required price that is missing is in doubt, not 0"
     assert_no_bad_price(url)
     assert select(url, "select listed_id from access.free_models order by 1") == ["lab/free", "zero"]
-    held = "select state, amount from catalog.price where listed_id in ('lab/auto', 'unsaid') group by 1, 2 order by 1"
+    held = "select state, amount from catalog.price_claim where listed_id in ('lab/auto', 'unsaid') group by 1, 2 order by 1"
     assert select(url, held) == [("dynamic", None), ("unknown", None)]
 
 
@@ -585,7 +585,7 @@ def test_minus_one_is_dynamic_a_missing_price_unknown_and_neither_is_ever_free(u
 def test_an_exact_price_survives_as_text_everywhere(url: str, quoted: str, per_million: str) -> None:
     load(url, at(0), payload(model("lab/cheap", quoted)))
     where = "where listed_id = 'lab/cheap' and meter = 'input'"
-    for relation in ("history.price", "catalog.price"):
+    for relation in ("history.price", "catalog.price_claim"):
         assert select(url, f"select cast(amount as text) from {relation} {where}") == [per_million]
     with connect(url) as connection:
         found = json.dumps(answers.prices(connection, "lab/cheap", None, None, None, None))

@@ -22,7 +22,7 @@ IN_TWO = """
     insert into history.listing select * from half"""
 
 NOT_OVERLAPPING, STARTED, ENDED, JOINED = CLAIMS
-PRICED, KEPT, ONE_RUNS, NOT_IDLE = BOOKS
+PRICED, LINKED, SERVED, HELD, KEPT, ONE_RUNS, NOT_IDLE = BOOKS
 
 #: how to break it, what is broken, what the example must say
 BROKEN = {

@@ -321,7 +321,7 @@ def test_today_is_fetched_and_an_unchanged_feed_is_asked_conditionally_and_seen_
 
 def test_a_source_that_is_down_fails_its_attempt_and_what_it_said_last_stays_served(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODEL_SERVICE_RETRY_MS", "1")
-    served = "select p::text as price from catalog.price p order by p::text"
+    served = "select p::text as price from catalog.price_claim p order by p::text"
     with serving(answer(200, BODY), answer(503)) as server:
         source = replace(OPENROUTER, url=server.url())
         assert run(url, source, today(), live=True).success

@@ -382,14 +382,14 @@ def test_the_lineage_of_a_price_reaches_the_ledger(database: Engine) -> None:
     models = load_models()
     with database.connect() as connection:
         base = relation_columns(connection, BASE_RELATIONS)
-    found = column_lineage(models["catalog.price"], models, base)
+    found = column_lineage(models["catalog.price_claim"], models, base)
     assert found["amount"] == [("history.price", "amount")]
     assert found["seen_since"] == [("history.price", "seen")]
     assert found["per"] == [("catalog.meter", "per")]
-    assert list(found) == list(models["catalog.price"].columns)
+    assert list(found) == list(models["catalog.price_claim"].columns)
     assert column_lineage(models["catalog.price_change"], models, base)["ratio"] == [("history.price", "amount")]
     assert column_lineage(models["access.free_models"], models, base)["state"] == [("access.listing_access", "state")]
-    assert ("catalog.price", "amount") in column_lineage(models["access.listing_terms"], models, base)["input_usd_per_mtok"]
+    assert ("catalog.listing_price", "amount") in column_lineage(models["access.listing_terms"], models, base)["input_usd_per_mtok"]
 
 
 def test_lineage_goes_through_a_star_and_a_function_has_none(write: Write) -> None:
@@ -409,7 +409,7 @@ def test_each_view_and_table_is_an_asset_below_those_that_write_what_it_reads() 
     assets = {definition.key.to_user_string(): definition for definition in sql_assets(models, BASE_ASSETS)}
     assert set(assets) == {key.replace(".", "/") for key, model in models.items() if model.kind != "function"}
     upstream = {name: {key.to_user_string() for key in definition.dependency_keys} for name, definition in assets.items()}
-    assert upstream["catalog/price"] == {"history/one", "history/two", "catalog/meter"}
+    assert upstream["catalog/price_claim"] == {"history/one", "history/two", "catalog/meter"}
     assert upstream["catalog/source_health"] == {"history/one", "history/two"}
     for definition in assets.values():
         [spec] = definition.specs
@@ -435,9 +435,9 @@ def test_materialising_all_twice_leaves_what_once_leaves_and_says_what_is_there(
         result = dg.materialize([*assets, *checks], resources={"postgres": Postgres(url=url)})
         assert result.success
     metadata = {event.asset_key: event.materialization.metadata for event in result.get_asset_materialization_events() if event.asset_key}
-    price = metadata[dg.AssetKey(["catalog", "price"])]
+    price = metadata[dg.AssetKey(["catalog", "price_claim"])]
     assert price["dagster/row_count"].value == 0
-    assert str(price["dagster/relation_identifier"].value).endswith(".catalog.price")
+    assert str(price["dagster/relation_identifier"].value).endswith(".catalog.price_claim")
     lineage = price["dagster/column_lineage"].value
     assert isinstance(lineage, dg.TableColumnLineage)
     assert lineage.deps_by_column["amount"] == [dg.TableColumnDep(dg.AssetKey(key), "amount") for key in BASE_ASSETS["history.price"]]

@@ -54,7 +54,7 @@ def sync(url: str, *sources: Source, dry_run: bool = False) -> dict[str, loading
 
 def load_first_day(url: str) -> None:
     first = [one for one in recording_files.find(BUNDLED_RECORDINGS, SOURCES).recordings if one.observed_at.day == 18]
-    assert [report.errors for report in loading.import_recordings(url, first, quiet)] == [[], [], [], []]
+    assert [report.errors for report in loading.import_recordings(url, first, quiet)] == [[]] * len(SOURCES)
 
 
 def contents(url: str) -> dict[str, tuple[int, str]]:
@@ -71,7 +71,7 @@ def contents(url: str) -> dict[str, tuple[int, str]]:
 
 def served(url: str) -> dict[str, int]:
     with connect(url) as connection:
-        rows = connection.execute(text("select source, count(*) as prices from catalog.price group by source"))
+        rows = connection.execute(text("select source, count(*) as prices from catalog.price_claim group by source"))
         return {row.source: row.prices for row in rows}
 
 
@@ -84,12 +84,12 @@ def runs(url: str) -> list[tuple[str, str, str | None]]:
 # --- side by side -----------------------------------------------------------------------------------------------------------------------
 
 
-def test_all_four_sources_are_read_side_by_side_and_merged(url: str, serve: Serve) -> None:
-    everyone_asked = threading.Barrier(4, timeout=20)
+def test_all_sources_are_read_side_by_side_and_merged(url: str, serve: Serve) -> None:
+    everyone_asked = threading.Barrier(len(SOURCES), timeout=20)
 
     def together(name: str) -> Callable[[socket.socket], None]:
         def say(connection: socket.socket) -> None:
-            everyone_asked.wait()  # breaks, and nobody is answered, unless four requests wait at the same time
+            everyone_asked.wait()  # breaks, and nobody is answered, unless as many requests wait at the same time
             time.sleep(0.5)
             connection.sendall(replay(name))
 
@@ -103,7 +103,7 @@ def test_all_four_sources_are_read_side_by_side_and_merged(url: str, serve: Serv
     assert {name: report.prices for name, report in reports.items()} == {
         name: reports[name].added - reports[name].listings for name in SOURCES
     }
-    assert all(served(url)[name] > 200 for name in SOURCES)
+    assert all(served(url)[name] > 200 for name in SOURCES if reports[name].prices)
     assert runs(url) == [(name, "succeeded", None) for name in sorted(SOURCES)]
 
 

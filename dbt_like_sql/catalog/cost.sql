@@ -73,7 +73,7 @@ prompt as (
         'cache_read_audio', 'cache_write_audio', 'cache_read_image'
     )
 ),
-listed as (
+offered as (
     select
         case when price.model is null then price.offer else regexp_replace(price.offer, '#[^#]*$', '') end as base,  -- of all regions
         price.offer,
@@ -94,6 +94,17 @@ listed as (
     from {{ ref("catalog.price_as_of") }}(cost.at, cost.known_at) as price
     where (price.model = cost.model or price.offer = cost.model)
         and (cost.provider is null or price.provider = cost.provider)
+),
+listed as (
+    select
+        offered.*,
+        -- an offer that is sold in one region alone is of that region, which need not be asked for
+        coalesce(
+            nullif(asked.asked_region, ''), case when min(lower(region)) over same = max(lower(region)) over same then lower(region) else '' end
+        ) as asked_region
+    from offered
+    cross join (select region as asked_region from asked) as asked
+    window same as (partition by base)
 ),
 hours as (
     select time_window, found[1]::int * 60 + found[2]::int as opens, found[3]::int * 60 + found[4]::int as closes,
@@ -141,12 +152,11 @@ time_window as (
 priced as (
     select
         listed.*,
-        lower(listed.region) = lower(asked.region) as in_region,
+        lower(listed.region) = lower(listed.asked_region) as in_region,
         listed.above = 0 or listed.above < prompt.tokens as is_crossed,
         listed.time_window = '' or coalesce(time_window.is_open, false) as is_open,
         coalesce(time_window.minutes, 1000000) as minutes,
         asked.tier as asked_tier,
-        asked.region as asked_region,
         coalesce(asked.details ->> listed.meter, '') as asked_detail
     from listed
     cross join asked
@@ -354,8 +364,9 @@ select
         when no_price is not null then no_price
         when has_price then note
         else format(
-            '%s%s (%s)', case line.state when 'dynamic' then 'its price depends on the route' else 'its price is not stated' end,
-            ' by ' || line.source, note
+            '%s (%s)',
+            case line.state when 'dynamic' then 'its price depends on the route' else 'its price is not stated by ' || line.source end,
+            note
         )
     end
 from line

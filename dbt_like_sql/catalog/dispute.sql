@@ -1,9 +1,9 @@
 -- Where sources name different amounts for one offer, meter and condition at one time: who said what since when, how large it is, whose
 -- word is served, and how it ended. A claim counts while its source was seen to make it and, where it states dates, while these cover the
--- time; what it says of the future is no dispute yet. Only numbers disagree (paid or free): an unknown contradicts nobody. Of several listings of
--- one source in one offer its word is the first that asks a price, by provider and listed id; of dated and undated prices of one listing
--- it is the one that catalog.price_claim takes. A listing is the model that it is held to be now. Amounts are those of the end: of now,
--- while it is open.
+-- time; what it says of the future is no dispute yet. Only numbers disagree (paid or free): an unknown contradicts nobody. Of several
+-- listings of one source in one offer its word is the first that asks a price, by provider and listed id; of dated and undated prices of
+-- one listing it is the one that catalog.price_claim takes. A listing is the model that it is held to be now. Amounts are those of the end:
+-- of now, while it is open.
 -- Filled anew whenever a ledger, a link or a verdict moved. Grain: one row per offer, meter, condition, currency and time of disagreement.
 -- materialized: table
 -- index: (offer)
@@ -118,7 +118,7 @@ quarrel as materialized (
     from disputed
     group by quarrel, thing
 ),
-said as (
+said as materialized (
     select spoken.thing, spoken.source, spoken.provider, spoken.listed_id, spoken.key_id, spoken.state, spoken.amount, span
     from (
         select thing, source, provider, listed_id, key_id, state, amount, range_agg(during) as spans
@@ -127,7 +127,7 @@ said as (
     ) as spoken
     cross join lateral unnest(spoken.spans) as span
 ),
-side as (
+side as materialized (
     select
         quarrel.quarrel,
         count(*) filter (where lower(said.span) = lower(quarrel.span)) as began,
@@ -179,7 +179,7 @@ believed as (
         on doubt.key_id = word.key_id and doubt.changed_at = word.seen_since and doubt.kind = 'held'
         and lower(doubt.held) < upper(quarrel.span) and coalesce(upper(doubt.held) >= upper(quarrel.span), true)
 ),
-served as (
+served as materialized (
     select distinct on (judged.quarrel) judged.quarrel, judged.source, judged.amount
     from (
         select believed.*, bool_or(believed.state = 'paid') over (partition by believed.quarrel) as any_paid from believed

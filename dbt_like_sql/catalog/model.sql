@@ -2,7 +2,9 @@
 -- where it is cheapest. Of several statements the one counts that is made by the first of these that say anything: the list of models that
 -- stands above all providers; listings at a provider that sells its own models; curated lists; aggregators. Among equals listings shown now
 -- come before gone ones, those of the model itself before those of a snapshot, variant, build or region, then what most of them say, then
--- the order of catalog.source_rank. What becomes of a model only its maker and that list say, unless no maker is known to sell it.
+-- the order of catalog.source_rank. What becomes of a model (lifecycle, last day, successor) only its maker and that list say, or the
+-- one provider that ever sold it; and of their listings those of the model itself where there are any, and only where all of them say so:
+-- that a preview retires, or one of two snapshots, is not the end of the model.
 -- Filled anew whenever a ledger, a link or a verdict moved. Grain: one row per canonical model.
 -- materialized: table
 -- index: (model)
@@ -14,7 +16,10 @@ voice as materialized (
         link.*,
         coalesce(rank.sells, true) as sells,
         coalesce(rank.rank, 9) as rank,
-        bool_or(maker.provider is not null) over (partition by link.model) as has_maker,
+        concat(link.snapshot, link.alias, link.variant, link.build, link.region) <> '' as partial,
+        bool_or(maker.provider is not null) over of_model as has_maker,
+        min(link.sold_by) filter (where rank.sells is not false) over of_model
+        = max(link.sold_by) filter (where rank.sells is not false) over of_model as one_provider,
         case
             when not rank.sells then 1
             when maker.provider is not null then 2
@@ -25,6 +30,7 @@ voice as materialized (
     left join {{ ref("catalog.source_rank") }} as rank on rank.source = link.source
     left join {{ ref("catalog.maker") }} as maker on maker.provider = link.sold_by and maker.author = link.author
     where link.model is not null
+    window of_model as (partition by link.model)
 ),
 newest as (
     select distinct on (key_id) * from {{ ref("history.listing") }} order by key_id, lower(seen) desc
@@ -36,7 +42,7 @@ said as (
         stated.value,
         voice.class,
         upper(newest.seen) is not null as gone,
-        concat(voice.snapshot, voice.alias, voice.variant, voice.build, voice.region) <> '' as partial,
+        voice.partial,
         count(*) as listings,
         min(array[voice.rank::text, voice.source]) as first_said
     from newest
@@ -56,13 +62,9 @@ said as (
             ('open_weights', newest.open_weights::text),
             ('license', newest.license),
             ('hugging_face_id', newest.hugging_face_id),
-            ('docs_url', newest.docs_url),
-            ('lifecycle', newest.lifecycle),
-            ('retires_on', newest.retires_on::text),
-            ('replaced_by', newest.replaced_by)
+            ('docs_url', newest.docs_url)
     ) as stated (attribute, value)
     where stated.value is not null
-        and (stated.attribute not in ('lifecycle', 'retires_on', 'replaced_by') or voice.class <= 2 or not voice.has_maker)
     group by 1, 2, 3, 4, 5, 6
 ),
 chosen as (
@@ -102,13 +104,7 @@ golden as materialized (
         max(value) filter (where attribute = 'hugging_face_id') as hugging_face_id,
         max(source) filter (where attribute = 'hugging_face_id') as hugging_face_id_source,
         max(value) filter (where attribute = 'docs_url') as docs_url,
-        max(source) filter (where attribute = 'docs_url') as docs_url_source,
-        max(value) filter (where attribute = 'lifecycle') as lifecycle,
-        max(source) filter (where attribute = 'lifecycle') as lifecycle_source,
-        (max(value) filter (where attribute = 'retires_on'))::date as retires_on,
-        max(source) filter (where attribute = 'retires_on') as retires_on_source,
-        max(value) filter (where attribute = 'replaced_by') as replaced_by,
-        max(source) filter (where attribute = 'replaced_by') as replaced_by_source
+        max(source) filter (where attribute = 'docs_url') as docs_url_source
     from chosen
     group by model
 ),
@@ -119,13 +115,57 @@ life as (
         min(nullif(voice.derivative_of, '')) as derivative_of,
         min(lower(listing.seen)) as first_seen,
         nullif(max(coalesce(upper(listing.seen), 'infinity')), 'infinity') as last_seen,
-        nullif(max(coalesce(upper(listing.seen), 'infinity')) filter (where voice.sells), 'infinity') as retired_observed,
-        min(lower(listing.seen)) filter (
-            where listing.lifecycle = 'deprecated' and (voice.class <= 2 or not voice.has_maker)
-        ) as deprecated_at
+        nullif(max(coalesce(upper(listing.seen), 'infinity')) filter (where voice.sells), 'infinity') as retired_observed
     from voice
     join {{ ref("history.listing") }} as listing on listing.key_id = voice.key_id
     group by voice.model
+),
+-- of each source the listings that stand for the model: shown now before gone, the model itself before its snapshots and builds
+spokesman as (
+    select
+        voice.model,
+        voice.class,
+        voice.rank,
+        voice.source,
+        newest.lifecycle,
+        newest.retires_on,
+        newest.replaced_by,
+        deprecated.deprecated_at,
+        rank() over (partition by voice.model, voice.source order by upper(newest.seen) is not null, voice.partial) as place
+    from voice
+    join newest on newest.key_id = voice.key_id
+    left join (
+        select key_id, min(lower(seen)) as deprecated_at
+        from {{ ref("history.listing") }}
+        where lifecycle = 'deprecated'
+        group by key_id
+    ) as deprecated on deprecated.key_id = voice.key_id
+    where voice.class <= 2 or (not voice.has_maker and voice.one_provider)
+),
+verdict as (
+    select
+        model,
+        array[class::text, rank::text, source] as said_by,
+        case when bool_and(lifecycle is not null) and min(lifecycle) = max(lifecycle) then min(lifecycle) end as lifecycle,
+        case when bool_and(lifecycle is not distinct from 'deprecated') then min(deprecated_at) end as deprecated_at,
+        case when bool_and(retires_on is not null) then max(retires_on) end as retires_on,
+        case when min(replaced_by) = max(replaced_by) then min(replaced_by) end as replaced_by
+    from spokesman
+    where place = 1
+    group by model, class, rank, source
+),
+fate as materialized (
+    select
+        model,
+        (array_agg(lifecycle order by said_by) filter (where lifecycle is not null))[1] as lifecycle,
+        (min(said_by) filter (where lifecycle is not null))[3] as lifecycle_source,
+        min(deprecated_at) as deprecated_at,
+        (array_agg(retires_on order by said_by) filter (where retires_on is not null))[1] as retires_on,
+        (min(said_by) filter (where retires_on is not null))[3] as retires_on_source,
+        (array_agg(replaced_by order by said_by) filter (where replaced_by is not null))[1] as replaced_by,
+        (min(said_by) filter (where replaced_by is not null))[3] as replaced_by_source
+    from verdict
+    group by model
 ),
 sold as (
     select
@@ -152,14 +192,14 @@ cheapest as (
 ),
 -- a successor is named by its id, of which only what all links agree on is believed
 successor as materialized (
-    select golden.model, min(named.model) as replaced_by
-    from golden
+    select fate.model, min(named.model) as replaced_by
+    from fate
     join (
         select model, model as name from link where model is not null
         union
         select model, listed_id from link where model is not null
-    ) as named on named.name = golden.replaced_by
-    group by golden.model
+    ) as named on named.name = fate.replaced_by
+    group by fate.model
     having count(distinct named.model) = 1
 )
 select
@@ -196,15 +236,18 @@ select
     golden.hugging_face_id_source,
     golden.docs_url,
     golden.docs_url_source,
-    case when golden.retires_on < (now() at time zone 'UTC')::date then 'retired' else golden.lifecycle end as lifecycle,
-    golden.lifecycle_source,
-    life.deprecated_at,
-    golden.retires_on,
-    golden.retires_on_source,
+    case when fate.retires_on < (now() at time zone 'UTC')::date then 'retired' else fate.lifecycle end as lifecycle,
+    case
+        when fate.retires_on < (now() at time zone 'UTC')::date then fate.retires_on_source
+        else fate.lifecycle_source
+    end as lifecycle_source,
+    fate.deprecated_at,
+    fate.retires_on,
+    fate.retires_on_source,
     life.retired_observed,
     successor.replaced_by,
-    golden.replaced_by as replaced_by_id,
-    golden.replaced_by_source,
+    fate.replaced_by as replaced_by_id,
+    fate.replaced_by_source,
     life.first_seen,
     life.last_seen,
     coalesce(sold.providers, 0) as providers,
@@ -215,6 +258,7 @@ select
     coalesce(sold.free_offers, '{}') as free_offers
 from life
 left join golden on golden.model = life.model
+left join fate on fate.model = life.model
 left join successor on successor.model = life.model
 left join sold on sold.model = life.model
 left join cheapest on cheapest.model = life.model

@@ -194,7 +194,7 @@ select
     lower(served.seen) as seen_since,
     upper(served.seen) as seen_until,
     served.key_id,
-    unnest(range_agg(tstzrange(served.since, served.until))) as served_in
+    unnest(range_agg(tstzrange(nullif(served.since, '-infinity'), served.until))) as served_in
 from in_order as served
 join {{ ref("catalog.meter") }} as meter on meter.meter = served.meter
 where served.place = 1

@@ -12,6 +12,6 @@ from model_assets.answers.prices import amount_in_words, prices
 from model_assets.answers.why import payload_bytes, why
 
 __all__ = [
-    "Answer", "Difference", "Named", "amount_in_words", "claims", "corrections", "difference", "disputes", "held", "history", "named", "payload_bytes", "plain", "prices",
-    "quarantined", "read_instant", "resolve", "status", "unresolved", "why",
+    "Answer", "Difference", "Named", "amount_in_words", "claims", "corrections", "difference", "disputes", "held", "history", "named",
+    "payload_bytes", "plain", "prices", "quarantined", "read_instant", "resolve", "status", "unresolved", "why",
 ]  # fmt: skip

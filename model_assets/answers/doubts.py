@@ -11,7 +11,7 @@ DISPUTES = """
 select * from catalog.dispute
 where (:everything or closed_at is null) and (cast(:model as text) is null or model = :model)
   and (cast(:provider as text) is null or provider = :provider)
-order by closed_at is not null, ratio desc nulls first, difference desc, dispute_id limit :limit
+order by closed_at is not null, ratio desc nulls last, difference desc, dispute_id limit :limit
 """
 
 

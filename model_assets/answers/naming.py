@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Row, text
 
@@ -11,6 +11,7 @@ from model_assets.identity.link import Link
 from model_assets.identity.links import resolver_of
 from model_assets.identity.resolve import Resolver
 
+T = TypeVar("T")
 LINK_COLUMNS = ", ".join(f"link.{column}" for column in Link._fields)
 LISTED_AS = f"""
 select {LINK_COLUMNS} from history.link as link
@@ -44,6 +45,14 @@ class Named(NamedTuple):
         said += ["build = :build"] if self.build else []
         said += ["coalesce(region, '') = :region"] if self.region else []
         return " and ".join(said)
+
+    def chosen(self, rows: Sequence[T], part: Callable[[T, str], object]) -> list[T]:
+        """Of the rows of offers those that are meant: where the id names no snapshot and the provider sells the model without one, not the
+        dated ones as well. `part` reads a column of a row."""
+        if self.snapshot or self.model is None:
+            return list(rows)
+        undated = {part(row, "provider") for row in rows if not part(row, "snapshot")}
+        return [row for row in rows if not part(row, "snapshot") or part(row, "provider") not in undated]
 
     @property
     def bound(self) -> dict[str, object]:
@@ -100,7 +109,7 @@ def resolve(
 
 
 def _link(row: Row[tuple[object, ...]]) -> Link:
-    found = Link(*row)
+    found: Link = Link._make(row)
     return found._replace(suggestions=tuple(found.suggestions))
 
 

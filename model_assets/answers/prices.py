@@ -16,7 +16,7 @@ select {PRICE_ID.format("served")} as price_id, served.*,
        observation.observed_at, encode(observation.sha256, 'hex') as payload_sha256,
        looked.last_observed_at,
        coalesce(cast(:at as timestamptz), now()) - looked.last_observed_at as age,
-       doubt.reasons as held_reasons
+       doubt.held_reasons
 from catalog.price_as_of(cast(:at as timestamptz), cast(:known as timestamptz), cast(:links as timestamptz)) as served
 left join lateral (
     select observed_at, sha256 from ops.observation
@@ -27,7 +27,7 @@ left join lateral (
     where source = served.source and verdict = 'accepted' and observed_at <= least(cast(:at as timestamptz), cast(:known as timestamptz))
       and observed_at < coalesce(served.seen_until, 'infinity')
 ) as looked on true
-left join ops.held_change as doubt on doubt.held_id = served.held_id
+left join (select held_id, reasons as held_reasons from ops.held_change) as doubt on doubt.held_id = served.held_id
 where {{condition}}
   and (cast(:provider as text) is null or :provider in (served.provider, served.source_provider))
   and (cast(:meter as text) is null or served.meter = :meter)
@@ -45,10 +45,12 @@ def prices(
     provider: str | None = None,
     meter: str | None = None,
     links_now: bool = False,
+    everything: bool = False,
 ) -> list[Answer]:
     """What is served for a model (any id of any source) at `as_of`, by what was known at `known_at`: a row per offer, meter and condition.
 
-    A past instant is answered by the links of that instant, unless `links_now`. Raises ModelAssetsError where the id cannot be resolved, or
+    A past instant is answered by the links of that instant, unless `links_now`. Where a provider sells the model both by name and by dated
+    snapshots, the dated ones are left out if the id names none, unless `everything`. Raises ModelAssetsError where the id cannot be resolved, or
     nothing is priced.
     """
     at, known = as_of or datetime.now(UTC), known_at or datetime.now(UTC)
@@ -58,6 +60,8 @@ def prices(
         meant.bound | {"at": at, "known": known, "links": datetime.now(UTC) if links_now else None, "provider": provider, "meter": meter},
     )
     rows = [plain(dict(row)) for row in found.mappings()]
+    if not everything:
+        rows = meant.chosen(rows, lambda row, name: row[name])
     if not rows:
         raise ModelAssetsError(_nothing(connection, meant, at, known, provider, meter))
     return [row | {"served": in_words(row)} for row in rows]

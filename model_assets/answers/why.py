@@ -37,8 +37,7 @@ def why(connection: Connection, price_id: str, as_of: datetime | None = None, kn
     """
     at, known = as_of or datetime.now(UTC), known_at or datetime.now(UTC)
     key = _key(connection, price_id)
-    claim = connection.execute(text(CLAIM_OF), {"key_id": key, "at": at, "known": known}).mappings().one_or_none()
-    claim = claim or connection.execute(text(LAST_CLAIM_OF), {"key_id": key}).mappings().one()
+    claim = _claim(connection, key, at, known)
     listed = {name: claim[name] for name in ("source", "provider", "listed_id")}
     link = connection.execute(
         text("select * from history.link where source = :source and provider = :provider and listed_id = :listed_id and seen @> cast(:at as timestamptz)"),
@@ -69,10 +68,16 @@ def why(connection: Connection, price_id: str, as_of: datetime | None = None, kn
     }
 
 
-def payload_bytes(connection: Connection, price_id: str) -> bytes:
-    """The exact bytes of the payload that first said what is claimed now. Raises ModelAssetsError as `why` does."""
-    claim = connection.execute(text(LAST_CLAIM_OF), {"key_id": _key(connection, price_id)}).mappings().one()
+def payload_bytes(connection: Connection, price_id: str, as_of: datetime | None = None, known_at: datetime | None = None) -> bytes:
+    """The exact bytes of the payload that first said what is claimed then. Raises ModelAssetsError as `why` does."""
+    claim = _claim(connection, _key(connection, price_id), as_of or datetime.now(UTC), known_at or datetime.now(UTC))
     return body_of(connection, _observation(connection, claim)["sha256"])
+
+
+def _claim(connection: Connection, key: int, at: datetime, known: datetime) -> Any:
+    """What was claimed of a price at an instant; where it was not claimed then (it states its dates, or is gone), what was claimed last."""
+    then = connection.execute(text(CLAIM_OF), {"key_id": key, "at": at, "known": known}).mappings().one_or_none()
+    return then or connection.execute(text(LAST_CLAIM_OF), {"key_id": key}).mappings().one()
 
 
 def _key(connection: Connection, price_id: str) -> int:
@@ -165,7 +170,7 @@ def _read_again(claim: Any, body: bytes) -> Answer:
     except BadPayload as error:
         return {"entry": None, "read_again": f"not readable by this version: {error}"}
     row = next((one for one in prices if key_id(source.name, PRICE, one) == claim["key_id"]), None)
-    found = source.locate(decoded, claim["provider"], claim["listed_id"]) if source.locate else None
+    found = source.locate(decoded, claim["provider"], claim["listed_id"])
     same = row is not None and (row.state, row.amount) == (claim["state"], claim["amount"])
     said = "the same" if same else "not there" if row is None else as_json({"state": row.state, "amount": row.amount})
     where, entry = found or (None, None)

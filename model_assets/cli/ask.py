@@ -1,5 +1,6 @@
 """Commands that answer questions from the ledger."""
 
+import sys
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +23,9 @@ from model_assets.terminal import print_json, print_rows, printable, say
 @click.option("--as-of", type=INSTANT, help="The instant the price is for (default: now).")
 @click.option("--known-at", type=INSTANT, help="By what was known at this instant (default: now).")
 @click.option("--links-now", is_flag=True, help="For a past instant: by what a listing is believed to be today, not then.")
+@click.option(
+    "--all", "everything", is_flag=True, help="Dated snapshots too, where MODEL names none and the provider sells it without a date."
+)
 @click.option("--claims", is_flag=True, help="What every source says of this very id, letter for letter, instead of what is served.")
 @click.option("--source", type=source_names, help="Only what this source says (with --claims).")
 @as_json
@@ -32,6 +36,7 @@ def price(
     as_of: datetime | None,
     known_at: datetime | None,
     links_now: bool,
+    everything: bool,
     claims: bool,
     source: str | None,
     json_wanted: bool,
@@ -47,7 +52,16 @@ def price(
             rows = answers.claims(connection, model, as_of, known_at, provider, source)
             rows = [row for row in rows if meter in (None, row["meter"])]
         else:
-            rows = answers.prices(connection, model, as_of=as_of, known_at=known_at, provider=provider, meter=meter, links_now=links_now)
+            rows = answers.prices(
+                connection,
+                model,
+                as_of=as_of,
+                known_at=known_at,
+                provider=provider,
+                meter=meter,
+                links_now=links_now,
+                everything=everything,
+            )
     if json_wanted:
         print_json(rows)
         return
@@ -159,7 +173,7 @@ def why(price_id: str, as_of: datetime | None, known_at: datetime | None, payloa
     """
     with connect(existing_ledger(read_settings(), start=True)) as connection:
         if payload_wanted:
-            click.get_binary_stream("stdout").write(answers.payload_bytes(connection, price_id))
+            sys.stdout.buffer.write(answers.payload_bytes(connection, price_id, as_of, known_at))
             return
         found = answers.why(connection, price_id, as_of, known_at)
     if json_wanted:
@@ -222,6 +236,8 @@ def disputes(model: str | None, provider: str | None, everything: bool, limit: i
         return
     for row in rows:
         row["condition"] = condition(row)
-        row["claims"] = "; ".join(f"{side['source']}: {side['amount']}" for side in row["sides"])
+        # an open dispute is told by what its sides say now; one that closed, by all that they said
+        sides = [side for side in row["sides"] if row["closed_at"] or not side["until"]]
+        row["claims"] = "; ".join(dict.fromkeys(f"{side['source']}: {side['amount']}" for side in sides))
         row["times"] = f"{float(row['ratio']):,.2f}" if row["ratio"] else ""
     print_rows(rows, ("offer", "meter", "condition", "claims", "times", "served_source", "opened_at", "closed_at"), "disputes")

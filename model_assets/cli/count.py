@@ -53,7 +53,14 @@ def counts(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--known-at", type=INSTANT, help="By what was known at this instant (default: now).")
 @as_json
 def cost(
-    model: str, provider: str | None, tier: str, region: str, at: datetime | None, known_at: datetime | None, json_wanted: bool, **given: float | None
+    model: str,
+    provider: str | None,
+    tier: str,
+    region: str,
+    at: datetime | None,
+    known_at: datetime | None,
+    json_wanted: bool,
+    **given: float | None,
 ) -> None:
     """What one request to MODEL cost, at every provider that sells it.
 
@@ -77,7 +84,10 @@ def cost(
         print_rows([line_of(line) for line in answer.lines], ("meter", "quantity", "price", "amount", "source", "why"), offer)
         say(f"total  {total(answer)}")
     else:
-        rows = [{"offer": offer, "cost": total(answer), "why": "; ".join(answer.warnings)} for offer, answer in sorted(found.items(), key=in_order)]
+        rows = [
+            {"offer": offer, "cost": total(answer), "why": "; ".join(answer.warnings)}
+            for offer, answer in sorted(found.items(), key=in_order)
+        ]
         print_rows(rows, ("offer", "cost", "why"))
     for warning in dict.fromkeys(warning for answer in found.values() for warning in answer.warnings) if len(found) == 1 else ():
         say(printable(warning))
@@ -181,8 +191,14 @@ TITLES = {
 def totals_in_words(totals: Any) -> list[str]:
     """What a log cost, and what of it is not a plain number."""
     lines = [f"{totals.rows_priced:,} of {totals.rows:,} rows have a price"]
-    lines += [f"  {decimal_text(one.amount)} {currency}: {one.rows:,} rows that nothing is the matter with" for currency, one in totals.plain.items()]
-    lines += [f"  {decimal_text(one.amount)} {currency}: {one.rows:,} rows {FLAGGED.get(flag, flag)}" for (flag, currency), one in totals.flagged.items()]
+    lines += [
+        f"  {decimal_text(one.amount)} {currency}: {one.rows:,} rows that nothing is the matter with"
+        for currency, one in totals.plain.items()
+    ]
+    lines += [
+        f"  {decimal_text(one.amount)} {currency}: {one.rows:,} rows {FLAGGED.get(flag, flag)}"
+        for (flag, currency), one in totals.flagged.items()
+    ]
     if totals.rows_unpriced:
         lines.append(f"{totals.rows_unpriced:,} rows have no price, and are in no sum:")
         lines += [f"  {one.rows:,} rows, {one.tokens:,} tokens: {reason}" for reason, one in totals.reasons.items()]
@@ -204,6 +220,7 @@ FLAGGED = {
 
 def totals_as_plain(totals: Any, by: str) -> dict[str, Any]:
     """Totals for JSON."""
+
     def plain(one: Any) -> dict[str, Any]:
         return {"rows": one.rows, "tokens": one.tokens, "amount": decimal_text(one.amount)}
 

@@ -13,7 +13,7 @@ from model_assets.errors import ModelAssetsError
 from model_assets.identity.links import resolver_of
 from model_assets.identity.resolve import Resolver
 
-PARTS = ("snapshot", "alias", "variant", "build", "region")
+PARTS = ("snapshot", "alias", "variant", "build")
 
 
 class LedgerBook:
@@ -38,7 +38,7 @@ class LedgerBook:
         )
         offers: dict[str, list[dict[str, Any]]] = {}
         for row in rows.mappings():
-            offers.setdefault(row["offer"], []).append(dict(row))
+            offers.setdefault(anywhere(row["offer"]), []).append(dict(row))
         chosen = _the_one(meant, offers, provider)
         if isinstance(chosen, Unpriced):
             return chosen
@@ -86,13 +86,18 @@ def offers_at(
         meant.bound | {"at": at, "known": known_at, "provider": provider},
     )
     offers: dict[str, list[PriceRow]] = {}
-    for row in rows.mappings():
-        offers.setdefault(row["offer"], []).append(_row(row))
+    for row in meant.chosen(rows.mappings().all(), lambda row, name: row[name]):
+        offers.setdefault(anywhere(row["offer"]), []).append(_row(row))
     if not offers:
         raise ModelAssetsError(
             f"{meant.model or model} has no price at that time{f' at {provider}' if provider else ''}. `model-assets history {model}` shows when it had one."
         )
     return offers
+
+
+def anywhere(offer: str) -> str:
+    """An offer whatever its region: which region's price counts is up to the request, not to the id."""
+    return offer.partition("#")[0]
 
 
 def _row(found: Any) -> PriceRow:

@@ -3,14 +3,15 @@
 The rows are those of one offer at one instant. For each meter, in this order:
 
 - **currency**: USD where the meter has a price in it, else the first by name;
-- **region**: rows of the region asked for; where the meter has none, those that name no region. A row of another region never counts;
+- **region**: rows of the region asked for; where the meter has none, those that name no region. A row of another region never counts. An
+  offer all of whose rows are of one region is of that region, and it need not be asked for;
 - **service tier**: rows of the tier asked for. A tier is never priced as another: where the meter has no row of it, the meter has no
   price. Only fees of tools and calls (FEES) that no tier changes stay what they are. A tier that says nothing of a bound at which the
   standard price changes has no price above it: what flex or batch costs there is not what it costs below;
-- **prompt bound and time of day**, among the rows that hold: "above N" is a prompt of more than N tokens (so all four sources mean it:
-  genai-prices' `tier.start`, OpenRouter's `min_prompt_tokens`, LiteLLM's `above_Nk_tokens`, models.dev's `tier.size` as its own client
-  reads it), and crossing it reprices the whole request. The highest bound counts, then the narrowest window. A meter without a row above a
-  bound that others have keeps its row without one;
+- **prompt bound and time of day**, among the rows that hold: "above N" is a prompt of more than N tokens, and crossing it reprices the whole
+  request. So all four sources mean it: genai-prices' `tier.start`, OpenRouter's `min_prompt_tokens`, LiteLLM's `above_Nk_tokens` (its own
+  calculator lets xAI's begin at N itself: one token, which is left), models.dev's `tier.size` as its own client reads it. The highest bound
+  counts, then the narrowest window. A meter without a row above a bound that others have keeps its row without one;
 - **size or quality**: the one asked for; where none was asked for, the row that names none, or any where all cost the same.
 
 What has no price is said so, with its reason; no price stands in for another meter's (a cache write of an hour is not one of five minutes).
@@ -132,6 +133,8 @@ class PriceTable:
             self.by_meter.setdefault(row.meter, []).append(row)
         self.bounds = tuple(sorted({row.prompt_above_tokens for row in self.rows if row.prompt_above_tokens}))
         self.regions = frozenset(row.region.lower() for row in self.rows if row.region)
+        #: the region of an offer that is sold in one region alone, which need not be asked for
+        self.own_region = next(iter(self.regions)) if len(self.regions) == 1 and all(row.region for row in self.rows) else ""
         self.windows: dict[str, Window] = {}
         self.unread_windows: set[str] = set()
         for text in sorted({row.time_window for row in self.rows if row.time_window}):
@@ -162,8 +165,9 @@ class PriceTable:
         except NoPrice as none:
             return Charge(meter, Choice(None, str(none)), "")
         if row.state in ("unknown", "dynamic"):
-            reason = "its price depends on the route" if row.state == "dynamic" else "its price is not stated"
-            return Charge(meter, Choice(None, f"{reason}{f' by {row.source}' if row.source else ''} ({why})"), row.state)
+            unstated = f"its price is not stated{f' by {row.source}' if row.source else ''}"
+            reason = "its price depends on the route" if row.state == "dynamic" else unstated
+            return Charge(meter, Choice(None, f"{reason} ({why})"), row.state)
         return Charge(meter, Choice(row, why), row.state)
 
     def _pick(self, meter: str, asked: Asked) -> tuple[PriceRow, str]:
@@ -173,7 +177,7 @@ class PriceTable:
         notes: list[str] = []
         rows = _of_detail(rows, asked.details.get(meter, ""), notes)
         rows = _of_currency(rows)
-        rows = _of_region(rows, asked.region, notes)
+        rows = _of_region(rows, asked.region or self.own_region, notes)
         rows = _of_tier(rows, asked, notes)
         rows = self._that_hold(rows, asked, notes)
         if len({(row.state, row.amount) for row in rows}) > 1:
@@ -233,7 +237,7 @@ def _of_region(rows: Sequence[PriceRow], asked: str, notes: list[str]) -> list[P
     anywhere = [row for row in rows if not row.region]
     if not anywhere:
         named = ", ".join(sorted({row.region for row in rows}))
-        raise NoPrice(f"it is priced only in region {named}" if not asked else f"it is priced in region {named}, not in {asked}")
+        raise NoPrice(f"it is priced in region {named}, not in {asked}" if asked else f"it is priced only in region {named}")
     notes.append(f"it has no price of its own in region {asked}")
     return anywhere
 

@@ -1,13 +1,19 @@
 """Sums over priced rows: exact, by model, provider and day, with what is not a plain number summed apart."""
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from model_assets.cost.evaluate import EXACT
+from model_assets.cost.grouping import distinct, split
+from model_assets.cost.priced import Priced, flags_of
+
+DAY = 86_400_000_000
+LOW_BITS = 32
 
 K = TypeVar("K", bound=Hashable)
 
@@ -106,3 +112,43 @@ def summed(parts: Iterable[tuple[K, Sum]]) -> dict[K, Sum]:
     for key, one in parts:
         found.setdefault(key, Sum()).add(one.rows, one.tokens, one.amount)
     return found
+
+
+def add(totals: Totals, priced: Priced, only: np.ndarray | None = None) -> None:
+    """Add rows to totals, or only some of them. Models and providers are those that were logged."""
+    log, tokens = priced.log, priced.log.tokens
+    chosen = np.ones(len(log), dtype=bool) if only is None else only
+    for code, rows in split(priced.pairs * len(priced.reasons) + priced.reason, np.flatnonzero(chosen & (priced.reason > 0))):
+        pair, reason = divmod(code, len(priced.reasons))
+        why = (priced.reasons[reason], *priced.logged[pair])
+        totals.unpriced.setdefault(why, Sum()).add(len(rows), int(tokens[rows].sum()))
+    rows = np.flatnonzero(chosen & (priced.reason == 0))
+    for row, one in _sums(priced, tokens, rows, priced.pairs):
+        key = Key(*priced.logged[int(priced.pairs[row])], priced.currencies[int(priced.currency[row])], flags_of(int(priced.flags[row])))
+        totals.priced.setdefault(key, Sum()).add(one.rows, one.tokens, one.amount)
+    for row, one in _sums(priced, tokens, rows, log.time // DAY):
+        day = str(np.datetime64(int(log.time[row]) // DAY, "D"))
+        daily = Day(day, priced.currencies[int(priced.currency[row])], flags_of(int(priced.flags[row])))
+        totals.days.setdefault(daily, Sum()).add(one.rows, one.tokens, one.amount)
+    for missing in priced.missing if only is None else ():
+        for pair, places in split(priced.pairs[missing.rows], np.arange(len(missing.rows))):
+            lacking = (*priced.logged[pair], missing.meter, missing.why)
+            totals.missing.setdefault(lacking, Sum()).add(len(places), int(missing.counts[places].sum()))
+
+
+def _sums(priced: Priced, tokens: np.ndarray, rows: np.ndarray, by: np.ndarray) -> Iterator[tuple[int, Sum]]:
+    """Of each distinct value of `by`, currency and flags among some rows: one such row, and the sum of all."""
+    if not len(rows):
+        return
+    places, first = distinct((by[rows], priced.digits[rows], priced.currency[rows], priced.flags[rows]))
+    large = np.array(sorted(priced.large.keys() & set(rows.tolist())), dtype=np.int64) if priced.large else np.zeros(0, np.int64)
+    units = np.where(np.isin(rows, large), 0, priced.units[rows]) if len(large) else priced.units[rows]
+    sums = [np.zeros(len(first), dtype=np.int64) for _ in range(3)]
+    # in two halves, so that a sum of large numbers needs no more than 63 bits
+    for into, found in zip(sums, (tokens[rows], units >> LOW_BITS, units & ((1 << LOW_BITS) - 1)), strict=True):
+        np.add.at(into, places, found)
+    counts = np.bincount(places, minlength=len(first)).tolist()
+    for row, count, token, high, low in zip(rows[first].tolist(), counts, *(one.tolist() for one in sums), strict=True):
+        yield row, Sum(count, token, EXACT.scaleb(Decimal((high << LOW_BITS) + low), -int(priced.digits[row])))
+    for row in large.tolist():
+        yield row, Sum(amount=priced.large[row])

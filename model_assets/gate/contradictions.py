@@ -102,21 +102,25 @@ where regional.sold_in not in ('', 'global') and regional.amount < anywhere.amou
 """
 
 SNAPSHOT = f"""
-with sold as materialized ({SOLD}),
--- of a model's snapshots the newest: what its undated id stands for
-newest as (
-    select distinct on (source, provider, sold_by, model, variant, build, sold_in, meter, service_tier, prompt_above_tokens, time_window, detail,
-        currency) *
-    from sold where snapshot <> '' and amount is not null
-    order by source, provider, sold_by, model, variant, build, sold_in, meter, service_tier, prompt_above_tokens, time_window, detail, currency,
-        snapshot desc
+with plain as materialized (
+    select sold.* from ({SOLD}) as sold
+    where meter in ('input', 'output') and service_tier = 'standard' and prompt_above_tokens = 0 and time_window is null and detail is null
+        and amount is not null
+),
+-- of a model's dated snapshots the newest: what its undated id stands for. Of open weights (0528, 2507) it stands for the first.
+spoken as (
+    select distinct on (source, provider, model, variant, build, sold_in, meter, currency, snapshot = '') *
+    from plain where snapshot = '' or snapshot ~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}$'
+    order by source, provider, model, variant, build, sold_in, meter, currency, snapshot = '', snapshot desc, listed_id
+),
+beside as (
+    select spoken.*, lead(listed_id) over both_of_them as undated_id, lead(amount) over both_of_them as undated_amount
+    from spoken
+    window both_of_them as (partition by source, provider, model, variant, build, sold_in, meter, currency order by snapshot = '')
 )
-select newest.source, newest.provider, newest.listed_id,
-    {_on(NAMED, "newest")} || ' costs ' || trim_scale(newest.amount) || ', and ' || trim_scale(undated.amount) || ' as ' || undated.listed_id as said
-from newest
-join sold as undated on {_on(SAME_OFFER, "newest", "undated")} and undated.snapshot = '' and undated.provider = newest.provider
-    and undated.sold_in = newest.sold_in
-where undated.amount <> newest.amount and newest.meter in ('input', 'output')
+select source, provider, listed_id,
+    meter || ' costs ' || trim_scale(amount) || ', and ' || trim_scale(undated_amount) || ' as ' || undated_id as said
+from beside where snapshot <> '' and undated_amount <> amount
 """
 
 CURRENCY = f"""
@@ -139,7 +143,11 @@ LINTS = (
     Lint("prices_fall_to_zero_with_their_listing", "A price falls to 0 only where nothing of its listing is paid any more.", FELL_TO_ZERO),
     Lint("regions_cost_no_less_than_anywhere", "A model bound to a region does not cost less than without one.", REGION),
     Lint("snapshots_cost_what_their_model_costs", "The newest snapshot of a model costs what its undated id costs there.", SNAPSHOT),
-    Lint("currencies_are_not_in_doubt", "No two sources name the same offer as yuan stand to dollars, or one number in two currencies.", CURRENCY),
+    Lint(
+        "currencies_are_not_in_doubt",
+        "No two sources name the same offer as yuan stand to dollars, or one number in two currencies.",
+        CURRENCY,
+    ),
 )
 
 

@@ -103,6 +103,8 @@ def read_changes(path: Path) -> list[ListedChange]:
     found = []
     for number, row in enumerate(_rows(path), 2):
         try:
+            if not all(isinstance(row[name], str) for name in COLUMNS):
+                raise ValueError("a short line")
             at = datetime.fromisoformat(row["changed_at"].replace("Z", "+00:00")).astimezone(UTC)
             key = PriceKey(row["provider"], row["listed_id"], METER_OF.get(row["key"], row["key"]))
             old, new = (exact(row[name]) if row[name] else None for name in ("old", "new"))

@@ -9,8 +9,10 @@ from sqlalchemy import Connection, Row, text
 
 from model_assets.errors import ModelAssetsError
 from model_assets.gate.events import ledger_events
+from model_assets.gate.models import comparable
 from model_assets.gate.replay import Replay
 from model_assets.gate.types import Held, PriceKey, Word
+from model_assets.identity.link import Link
 from model_assets.ledger.derived import is_current, keep_inputs, replace_differing
 from model_assets.sources.base import as_json
 
@@ -29,7 +31,7 @@ select coalesce((select sum(hashtextextended(key_id || digest::text || seen::tex
        case when exists (select from ops.held_change where outcome = 'open')
             then (select max(observed_at) || ' ' || count(*) from ops.observation where verdict = 'accepted') end
 """
-LINKS = "select source, provider, listed_id, model, variant, sold_by from history.link where upper(seen) is null"
+LINKS = f"select {', '.join(Link._fields)} from history.link where upper(seen) is null"
 
 
 def refresh_held(connection: Connection) -> int:
@@ -41,9 +43,9 @@ def refresh_held(connection: Connection) -> int:
     inputs = _inputs(connection, words)
     if is_current(connection, NAME, inputs):
         return 0
-    links = connection.execute(text(LINKS)).all()
-    models = {row[:3]: f"{row.model}:{row.variant}" for row in links if row.model}
-    sellers = {(row.source, row.provider): row.sold_by for row in links}
+    links = [Link._make(row) for row in connection.execute(text(LINKS))]
+    models = {link[:3]: comparable(link) for link in links}
+    sellers = {(link.source, link.provider): link.sold_by for link in links}
     replay = Replay(
         words,
         lambda source, provider, listed_id: models.get((source, provider, listed_id)),

@@ -196,6 +196,14 @@ class Memory:
         """All that a source said of a key, in order of time; the last is what it says now."""
         return self.runs[source].get(key, [])
 
+    def last_number(self, source: str, key: PriceKey, at: datetime) -> Decimal | None:
+        """The last amount above 0 that a source said of a key, where it stopped saying it at most 60 days before."""
+        runs = self.ran(source, key)
+        for run, ended in zip(reversed(runs[:-1]), (one.since for one in reversed(runs)), strict=False):
+            if run.amount:
+                return run.amount if at - ended <= STILL_TOLD else None
+        return None
+
     def said_at(self, source: str, key: PriceKey, number: int) -> Run | None:
         """What a source said of a key at its observation of this number; null before it spoke of it."""
         runs = self.ran(source, key)

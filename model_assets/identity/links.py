@@ -21,7 +21,6 @@ NAME = "history.link"
 COLUMNS = ("source", "provider", "listed_id", "key_id", "seen", *Link._fields[3:])
 #: the independent list names models; it sells nothing
 CANONICAL_SOURCE = "models_dev_models"
-FOREVER = "-infinity"
 JUST_BEFORE = timedelta(microseconds=1)
 ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -51,7 +50,7 @@ def refresh_links(connection: Connection) -> int:
 
     Returns how many links were written or taken out. In the transaction of `connection`, one process at a time.
     """
-    words = [Correction(*row) for row in connection.execute(text(WORDS))]
+    words = corrections_of(connection)
     inputs = as_json([connection.execute(text(LISTED)).scalar_one(), rules_version(), [list(word) for word in words]])
     inputs = hashlib.sha256(inputs.encode()).hexdigest()
     if is_current(connection, NAME, inputs):
@@ -63,8 +62,23 @@ def refresh_links(connection: Connection) -> int:
 
 def resolver_of(connection: Connection) -> Resolver:
     """The resolver over all listings that the ledger holds, and the corrections that count."""
-    facts = [Facts(*row) for row in connection.execute(text(FACTS))]
-    return _resolver(facts, [Correction(*row) for row in connection.execute(text(WORDS))])
+    return resolver_over(facts_of(connection), corrections_of(connection))
+
+
+def facts_of(connection: Connection) -> list[Facts]:
+    """What was last said of every listing ever seen."""
+    return [Facts(*row) for row in connection.execute(text(FACTS))]
+
+
+def corrections_of(connection: Connection) -> list[Correction]:
+    """People's words that count, in the order in which they were said."""
+    return [Correction(*row) for row in connection.execute(text(WORDS))]
+
+
+def resolver_over(facts: Sequence[Facts], words: Sequence[Correction] = ()) -> Resolver:
+    """The resolver over some listings, those of the provider-independent list among them."""
+    canonical = [one for one in facts if one.source == CANONICAL_SOURCE]
+    return Resolver(canonical, [one for one in facts if one.source != CANONICAL_SOURCE], words)
 
 
 def rules_version() -> str:
@@ -76,20 +90,15 @@ def rules_version() -> str:
     return found.hexdigest()
 
 
-def _resolver(facts: Sequence[Facts], words: Sequence[Correction]) -> Resolver:
-    canonical = [one for one in facts if one.source == CANONICAL_SOURCE]
-    return Resolver(canonical, [one for one in facts if one.source != CANONICAL_SOURCE], words)
-
-
 def _rows(connection: Connection, words: Sequence[Correction]) -> Iterator[tuple[object, ...]]:
-    facts = [Facts(*row) for row in connection.execute(text(FACTS))]
+    facts = facts_of(connection)
     hints: dict[tuple[str, str, str], list[tuple[str, datetime]]] = defaultdict(list)
     for *listed, hint, since in connection.execute(text(HINTS)):
         hints[tuple(listed)].append((hint, since))
     corrected: dict[str, list[datetime]] = defaultdict(list)
     for word in words:
         corrected[word.listed_id].append(word.decided_at)
-    resolver = _resolver(facts, words)
+    resolver = resolver_over(facts, words)
     for one in facts:
         moves = {*moves_of(one.listed_id), *corrected[one.listed_id]} | {since for _, since in hints[one[:3]][1:]}
         for since, until, link in _spans(resolver, one, hints[one[:3]], sorted(moves)):
@@ -121,7 +130,7 @@ def _spans(
 
 
 def _row(link: Link, since: datetime | None, until: datetime | None) -> tuple[object, ...]:
-    seen = f'["{since.isoformat() if since else FOREVER}",{f"{chr(34)}{until.isoformat()}{chr(34)}" if until else ""})'
+    seen = f"[{since.isoformat() if since else ''},{until.isoformat() if until else ''})"
     listed = link[:3]
     values = link._replace(evidence=as_json(link.evidence), suggestions=list(link.suggestions))  # type: ignore[arg-type]
     return (*listed, key_id(link.source, LISTING, (link.provider, link.listed_id)), seen, *values[3:])

@@ -61,7 +61,9 @@ def read_labels(path: Path) -> list[Label]:
         with path.open(newline="", encoding="utf-8") as file:
             rows = csv.DictReader(file)
             if not set(COLUMNS) <= set(rows.fieldnames or ()):
-                raise ModelAssetsError(f"{path} has the columns {', '.join(rows.fieldnames or ()) or 'none'}. Needed: {', '.join(COLUMNS)}.")
+                raise ModelAssetsError(
+                    f"{path} has the columns {', '.join(rows.fieldnames or ()) or 'none'}. Needed: {', '.join(COLUMNS)}."
+                )
             return [Label(*(row[column] or "" for column in COLUMNS)) for row in rows]
     except (OSError, UnicodeDecodeError, csv.Error) as broken:
         raise ModelAssetsError(f"{path} cannot be read as CSV: {broken}. Name a file of labels.") from None

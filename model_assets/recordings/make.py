@@ -15,9 +15,12 @@ from typing import Any
 
 import yaml
 
+from model_assets.identity.tables import author_names, provider_of
+
 HERE = Path(__file__).parent
 #: every scalar is text, because a price must not pass through a binary float
 FACTS: dict[str, Any] = yaml.load((HERE / "facts.yml").read_text(encoding="utf-8"), yaml.BaseLoader)  # noqa: S506 (makes no objects)
+#: the sources that sell, in the order of the keys in `meters`
 SOURCES = ("models_dev", "openrouter", "litellm", "genai_prices")
 PRICED = (*FACTS["meters"], "above", "hours", "batch")
 ABILITIES = {"tools": "tools tool_choice", "schema": "response_format structured_outputs", "reasoning": "reasoning include_reasoning"}
@@ -126,6 +129,19 @@ def models_dev_model(offer: Offer) -> Wire:
         **({"status": offer.terms["status"]} if "status" in offer.terms else {}),
         **({"cost": cost} if {"input", "output"} <= cost.keys() else {}),
     }  # fmt: skip
+
+
+def models_dev_models(instant: str) -> Wire:
+    """`https://models.dev/models.json`: what those sell who made it, by canonical id and without a price."""
+    models: Wire = {}
+    for offer in offers("models_dev", instant):
+        author = author_names().get(offer.author)
+        seller = provider_of(offer.seller)
+        if author and seller.kind == "maker" and seller.author == author:
+            id = f"{author}/{offer.id}"
+            weights = {"weights": [{"label": "Hugging Face", "url": f"https://huggingface.co/{offer.weights}"}]} if offer.weights else {}
+            models[id] = {key: value for key, value in models_dev_model(offer).items() if key != "cost"} | {"id": id} | weights
+    return models
 
 
 def openrouter(instant: str) -> Wire:
@@ -242,7 +258,10 @@ def tiered(terms: Wire) -> Wire:
     return prices
 
 
-WIRE_SHAPE: dict[str, Callable[[str], object]] = dict(zip(SOURCES, (models_dev, openrouter, litellm, genai_prices), strict=True))
+WIRE_SHAPE: dict[str, Callable[[str], object]] = {
+    "models_dev_models": models_dev_models,
+    **dict(zip(SOURCES, (models_dev, openrouter, litellm, genai_prices), strict=True)),
+}
 
 if __name__ == "__main__":
     main()

@@ -250,6 +250,7 @@ def test_a_moving_alias_keeps_its_target_and_its_author():
     assert said(parsed).author == "lab"
     assert said(parsed).replaced_by is None
     assert json.loads(said(parsed).extra) == {"alias": True, "alias_target": {"slug": "lab/m2"}}
+    assert said(parsed).canonical_hint == "lab/m2"
 
 
 def test_a_sentinel_for_no_expiration_and_an_empty_id_are_null_and_no_oddity():

@@ -13,7 +13,7 @@ create table history.link (
     provider text not null,
     listed_id text not null,
     key_id bigint not null,
-    seen tstzrange not null check (not isempty(seen) and lower_inc(seen) and not upper_inc(seen)),
+    seen tstzrange not null check (not isempty(seen) and not upper_inc(seen)),
     model text,
     sold_by text not null,
     author text not null,
