@@ -32,7 +32,7 @@ def sql_assets(models: Mapping[str, SqlModel], base_assets: BaseAssets) -> list[
 
 def sql_asset_checks(models: Mapping[str, SqlModel]) -> list[dg.AssetChecksDefinition]:
     """The tests of schema.yml as checks that block nothing: in one step per model, each with a result of its own."""
-    return [_checks(model) for model in models.values() if model.tests]
+    return [_checks(model, models) for model in models.values() if model.tests]
 
 
 def _asset(model: SqlModel, models: Mapping[str, SqlModel], base_assets: BaseAssets) -> dg.AssetsDefinition:
@@ -61,10 +61,16 @@ def _asset(model: SqlModel, models: Mapping[str, SqlModel], base_assets: BaseAss
     return relation
 
 
-def _checks(model: SqlModel) -> dg.AssetChecksDefinition:
+def _checks(model: SqlModel, models: Mapping[str, SqlModel]) -> dg.AssetChecksDefinition:
     key = dg.AssetKey([model.schema, model.name])
     tests = {test.name: test for test in model.tests}
-    specs = [dg.AssetCheckSpec(name, asset=key, description=test.description, blocking=False) for name, test in tests.items()]
+
+    def spec(name: str, test: ColumnTest) -> dg.AssetCheckSpec:
+        # what a row must be found in may be made after the row's own relation, of which it is made
+        looked_in = [dg.AssetKey(test.to.split("."))] if test.to in models and test.to != model.key else []
+        return dg.AssetCheckSpec(name, asset=key, description=test.description, blocking=False, additional_deps=looked_in)
+
+    specs = [spec(name, test) for name, test in tests.items()]
 
     @dg.multi_asset_check(name=f"{model.schema}_{model.name}_keeps_its_word", specs=specs, can_subset=True)
     def keeps_its_word(context: dg.AssetCheckExecutionContext, postgres: Postgres) -> Iterator[dg.AssetCheckResult]:

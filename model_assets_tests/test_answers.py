@@ -3,36 +3,20 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-import psycopg
 import pytest
 from sqlalchemy import Connection
 
-from model_assets import answers, database, loading, recording_files
+from model_assets import answers, database
 from model_assets.answers import claims, difference, read_instant
 from model_assets.errors import ModelAssetsError
-from model_assets.settings import BUNDLED_RECORDINGS
 from model_assets.sources import SOURCES
 
 DAY_1, DAY_2, DAY_3 = (read_instant(f"2026-05-{day}") for day in (18, 19, 20))
 
 
-@pytest.fixture(scope="module")
-def filled(server: str, template: str) -> Iterator[str]:
-    """The URL of a database with all bundled recordings; the tests of this module only read it."""
-    name = f"{template}_answers"
-    with psycopg.connect(server.format(name="postgres"), autocommit=True) as admin:
-        admin.execute(f'create database "{name}" template "{template}"'.encode())
-        url = database.with_driver(server.format(name=name), "psycopg")
-        reports = loading.import_recordings(url, recording_files.find(BUNDLED_RECORDINGS, SOURCES).recordings, lambda _: None)
-        assert [report.errors for report in reports] == [[]] * len(SOURCES)
-        yield url
-        database.engine(url).dispose()
-        admin.execute(f'drop database "{name}" with (force)'.encode())
-
-
 @pytest.fixture
-def ledger(filled: str) -> Iterator[Connection]:
-    with database.connect(filled) as connection:
+def ledger(settled: str) -> Iterator[Connection]:
+    with database.connect(settled) as connection:
         yield connection
 
 

@@ -55,7 +55,7 @@ COMMANDS = {
     "score",
     "quickstart",
 }
-WITH_JSON = {"sync", "import", "accept", "quarantine", "status", "verify-db", "price", "diff", "quickstart"}
+WITHOUT_JSON = {"up", "migrate", "dsn", "env", "down", "identity", "score"}  # the last two are groups
 NEEDING_A_DATABASE = [
     "up", "sync", "sync --dry-run", "accept openrouter 2026-05-18", "quarantine", "status", "verify-db", "migrate", "dsn", "env",
     "price gpt-4o", "diff --from 2026-05-18", "quickstart", f"import {shlex.quote(str(BUNDLED_RECORDINGS))}",
@@ -76,23 +76,10 @@ def run(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
     return go
 
 
-@pytest.fixture(scope="module")
-def filled(server: str, template: str) -> Iterator[str]:
-    """The URL of a database with all bundled recordings; tests only read it."""
-    name = f"{template}_cli"
-    with psycopg.connect(server.format(name="postgres"), autocommit=True) as admin:
-        admin.execute(f'create database "{name}" template "{template}"'.encode())
-        url = database.with_driver(server.format(name=name), "psycopg")
-        loading.import_recordings(url, recording_files.find(BUNDLED_RECORDINGS, SOURCES).recordings, lambda _: None)
-        yield url
-        database.engine(url).dispose()
-        admin.execute(f'drop database "{name}" with (force)'.encode())
-
-
 @pytest.fixture
-def ask(filled: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs the command line on the filled database."""
-    monkeypatch.setenv("DATABASE_URL", filled)
+def ask(settled: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs the command line on the database with all bundled recordings, which tests only read."""
+    monkeypatch.setenv("DATABASE_URL", settled)
     return run
 
 
@@ -148,7 +135,7 @@ def test_every_command_has_help_and_those_that_answer_have_json(name: str, run: 
     code, out, err = run(name, "--help")
     assert (code, err) == (0, "")
     assert out.startswith(f"Usage: model-assets {name} ")
-    assert ("--json" in out) == (name in WITH_JSON)
+    assert ("--json" in out) == (name not in WITHOUT_JSON)
 
 
 @pytest.mark.parametrize(
@@ -204,6 +191,8 @@ def test_the_version_is_shown_also_where_nothing_is_installed(run: Run) -> None:
     "words",
     [
         "status --json", "verify-db --json", "quarantine --json", "price gpt-4o --json", "price openrouter/auto --json --as-of 2026-05-19",
+        "price gpt-4o --claims --json", "resolve gpt-4o --json", "history gpt-4o --json", "disputes --all --json", "held --all --json",
+        "cost gpt-4o --input 5 --json", "identity unresolved --json", "identity corrections --json",
         "diff --from 2026-05-18 --to 2026-05-20 --json",
     ],
 )  # fmt: skip
@@ -233,19 +222,20 @@ def test_an_error_leaves_nothing_on_stdout_with_json_and_without(ask: Run) -> No
         assert (code, out, err) == (
             1,
             "",
-            "model-assets: No source lists 'no-such-model-9'. Ids are taken letter for letter; none comes near.\n",
+            "model-assets: 'no-such-model-9' was not resolved: no model is known by this name. None comes near.\n",
         )
 
 
 def test_a_price_is_a_table_with_exact_amounts_and_words_for_what_is_no_amount(ask: Run) -> None:
-    code, out, err = ask("price", "openai/gpt-4o-mini:batch", "--source", "openrouter")
+    code, out, err = ask("price", "openai/gpt-4o-mini:batch", "--claims", "--source", "openrouter")
     assert (code, err) == (0, "")
     assert re.search(r"cache_read\s*│\s*0\.0375 USD\s*│\s*1M tokens", out)
-    for model, word in (("openrouter/auto", "dynamic"), ("gemma-4-31b-it", "unknown"), ("openai/gpt-oss-20b:free", "free")):
-        code, out, err = ask("price", model)
-        cells = [line.split("│")[5].strip() for line in out.splitlines() if line.startswith("│")]
-        assert word in cells
-        assert not [cell for cell in cells if "0" in cell]
+    for model, word in (("openrouter/auto", "dynamic"), ("google/gemma-4-31b-it", "unknown"), ("openai/gpt-oss-20b:free", "free")):
+        for options, place in (([], 3), (["--claims"], 5)):
+            code, out, err = ask("price", model, *options)
+            cells = [line.split("│")[place].strip() for line in out.splitlines() if line.startswith("│")]
+            assert word in cells or (options and word == "unknown")
+            assert not [cell for cell in cells if cell.startswith("0 ") or cell == "0"]
 
 
 def test_a_difference_is_two_tables_and_instants_in_the_wrong_order_are_an_error(ask: Run) -> None:
@@ -416,11 +406,14 @@ TO_READ = [
 
 @pytest.mark.parametrize("also", [[], ["alter role {role} set default_transaction_read_only = on"]], ids=["may only read", "reads only"])
 def test_a_role_that_may_only_read_gets_answers(
-    also: list[str], filled: str, run: Run, role: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    also: list[str], settled: str, run: Run, role: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reader = role(filled, *TO_READ, *also)
-    for words in ("price gpt-4o", "diff --from 2026-05-18 --to 2026-05-20", "status", "quarantine", "verify-db"):
-        monkeypatch.setenv("DATABASE_URL", filled)
+    reader = role(settled, *TO_READ, *also)
+    for words in (
+        "price gpt-4o", "price gpt-4o --claims", "diff --from 2026-05-18 --to 2026-05-20", "status", "quarantine", "verify-db", "resolve gpt-4o",
+        "history gpt-4o", "disputes", "held", "cost gpt-4o --input 5", "identity unresolved",
+    ):
+        monkeypatch.setenv("DATABASE_URL", settled)
         expected = run(*words.split())
         monkeypatch.setenv("DATABASE_URL", reader)
         code, out, err = run(*words.split())
@@ -534,9 +527,10 @@ def test_an_empty_schema_ops_that_was_made_for_us_is_used(url: str, run: Run) ->
     assert run("migrate") == (0, f"the database is at revision {newest()}\n", "")
 
 
-def test_a_question_that_needs_newer_sql_models_leads_to_migrate(url: str, run: Run) -> None:
-    with connect(url) as connection:
-        connection.exec_driver_sql("drop function catalog.price_claim_as_of cascade; delete from ops.sql_model where key = 'catalog.price_claim_as_of'")
+def test_a_question_that_needs_newer_sql_models_leads_to_migrate(settled_copy: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", settled_copy)
+    with connect(settled_copy) as connection:
+        connection.exec_driver_sql("drop function catalog.price_as_of cascade; delete from ops.sql_model where key = 'catalog.price_as_of'")
     code, out, err = run("price", "gpt-4o")
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert err.endswith("Run `model-assets migrate`.\n")
@@ -599,7 +593,7 @@ def test_a_whole_folder_is_imported_and_importing_it_again_writes_no_claim(url: 
     code, out, err = run("import", BUNDLED_RECORDINGS)
     assert (code, err) == (0, "")
     assert [line.split()[1] for line in out.splitlines() if line.startswith("│")] == sorted(SOURCES)
-    assert one(url, "select count(*) from ops.observation where verdict = 'accepted'") == 13
+    assert one(url, "select count(*) from ops.observation where verdict = 'accepted'") == 16
     assert one(url, "select count(*) from catalog.price_change") > 0
     digest = "select md5(string_agg(p::text, '' order by p::text)) from history.price p"
     before = one(url, digest)
@@ -616,7 +610,7 @@ def test_a_whole_folder_is_imported_and_importing_it_again_writes_no_claim(url: 
         ("openrouter/2026-05-19T1400Z.json.gz", "", {"openrouter": 1}),
         ("", "--source litellm", {"litellm": 3}),
         ("", "--source litellm --source openrouter --from 2026-05-19", {"litellm": 2, "openrouter": 3}),
-        ("", "--from 2026-05-19 --to 2026-05-19", {"genai_prices": 1, "litellm": 1, "models_dev": 1, "openrouter": 2}),
+        ("", "--from 2026-05-19 --to 2026-05-19", dict.fromkeys(SOURCES, 1) | {"openrouter": 2}),
         ("models_dev", "--to 2026-05-18", {"models_dev": 1}),
     ],
 )
@@ -629,7 +623,7 @@ def test_a_part_of_a_folder_can_be_imported(path: str, options: str, loaded: dic
 def test_where_there_is_nothing_to_import_an_error_says_so(run: Run, folder: Path, tmp_path: Path) -> None:
     for path, options, said in (
         (tmp_path / "nowhere", "", "there is nothing at"),
-        (tmp_path / "home2", "", "no recording of models_dev or openrouter or litellm or genai_prices at"),
+        (tmp_path / "home2", "", f"no recording of {' or '.join(SOURCES)} at"),
         (folder, "--from 2027-01-01", "no recording of"),
         (folder / "litellm", "--source openrouter", "no recording of openrouter at"),
     ):
@@ -660,7 +654,7 @@ def test_sources_that_are_not_known_are_named_and_the_others_loaded(run: Run, fo
     assert code == 0
     assert err.startswith("skipped 2 recordings of swebench: not a source known here (")
     assert json.loads(out)["skipped"] == {"swebench": 2}
-    assert len(json.loads(out)["sources"]) == 4
+    assert len(json.loads(out)["sources"]) == len(SOURCES)
 
 
 def test_files_that_are_no_recordings_are_named_and_skipped_and_the_others_loaded(url: str, run: Run, folder: Path) -> None:
@@ -682,7 +676,7 @@ def test_files_that_are_no_recordings_are_named_and_skipped_and_the_others_loade
         (wrong, "is not named like a recording"), (future, "is ahead of the database's clock"),
     ):  # fmt: skip
         assert len([line for line in lines if line.startswith(f"model-assets: {path} ") and said in line]) == 1, (path, lines)
-    assert one(url, "select count(*) from ops.observation where verdict = 'accepted'") == 10
+    assert one(url, "select count(*) from ops.observation where verdict = 'accepted'") == 13
     assert one(url, "select count(*) from ops.observation where observed_at = '2026-05-19T14:00Z'") == 1  # the same day as the cut one
     failed = "select count(*) from ops.sync_run where status = 'failed' and error_class = 'BadRecording'"
     assert one(url, failed) == 4
@@ -804,9 +798,9 @@ def test_quarantine_says_that_it_is_empty_and_keeps_to_its_limit(ask: Run, run: 
     assert ask("quarantine", "--json", "--limit", "0") == (0, "[]\n", "")
 
 
-def test_a_reader_that_goes_away_is_no_error_and_nothing_is_said_of_it(filled: str) -> None:
+def test_a_reader_that_goes_away_is_no_error_and_nothing_is_said_of_it(settled: str) -> None:
     for words in ("diff --from 2026-05-17 --to 2026-05-20 --json", "diff --from 2026-05-17 --to 2026-05-20", "status"):
-        assert into_a_closed_pipe(filled, *words.split()) == (0, b""), words
+        assert into_a_closed_pipe(settled, *words.split()) == (0, b""), words
 
 
 def test_a_reader_that_goes_away_does_not_hide_a_failure(url: str, folder: Path) -> None:

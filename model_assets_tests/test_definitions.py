@@ -53,7 +53,7 @@ def ask(url: str, query: str) -> list[Any]:
 
 
 def derived() -> list[dg.AssetKey]:
-    return [key for key in SPECS if key.path[0] in ("catalog", "access")]
+    return [key for key in SPECS if key.path[0] not in LAYERS]
 
 
 def run_derived(instance: dg.DagsterInstance, keys: Sequence[dg.AssetKey]) -> dg.ExecuteInProcessResult:
@@ -100,7 +100,7 @@ def test_every_asset_is_described_owned_grouped_and_tagged(key: dg.AssetKey) -> 
     layer, name = key.path
     assert spec.description
     assert spec.description.strip().endswith((".", ")"))
-    assert spec.owners == [f"team:{layer}" if layer in ("catalog", "access") else "team:sources"]
+    assert spec.owners == ["team:sources" if layer in LAYERS else f"team:{layer}"]
     assert spec.group_name == layer
     assert "postgres" in spec.kinds
     assert len(spec.kinds) > 1 or layer == "history"
@@ -151,8 +151,11 @@ def test_the_lineage_goes_from_a_feed_to_what_is_served() -> None:
         assert graph.get(raw).parent_keys == set()
         assert graph.get(staged).parent_keys == {raw}
         assert graph.get(history).parent_keys == {staged}
-        for served in ("catalog/listing", "catalog/price", "catalog/price_change", "catalog/source_health"):
+        for served in ("identity/link", "catalog/listing", "catalog/price_claim", "catalog/price_span", "catalog/price_change", "catalog/source_health"):
             assert history in graph.get(dg.AssetKey.from_user_string(served)).parent_keys, (name, served)
+    assert dg.AssetKey(["identity", "link"]) in graph.get(dg.AssetKey(["gate", "held_change"])).parent_keys
+    for decided in ("identity/link", "gate/held_change"):
+        assert dg.AssetKey.from_user_string(decided) in graph.get(dg.AssetKey(["catalog", "price_span"])).parent_keys
     assert dg.AssetKey(["access", "policy"]) in graph.get(dg.AssetKey(["access", "listing_access"])).parent_keys
     below = dg.AssetSelection.assets("raw/openrouter").downstream().resolve(graph)
     assert {key.to_user_string() for key in below} >= {"catalog/price", "access/free_models", "access/enterprise_models"}
@@ -175,7 +178,7 @@ def test_the_job_sync_reads_sources_and_nothing_else() -> None:
 
 def served(url: str) -> dict[str, list[Any]]:
     """All rows of the ledger and of every relation above it, without the times of day at which they were looked at."""
-    relations = ["history.listing", "history.price", *(model.key for model in MODELS.values() if model.kind != "function")]
+    relations = ["history.listing", "history.price", "history.link", "ops.held_change", *(model.key for model in MODELS.values() if model.kind != "function")]
     leave_out = ["age", "last_success_at"]
     return {
         name: ask(url, f"select (to_jsonb(r) - '{{{','.join(leave_out)}}}'::text[])::text from {name} r order by 1") for name in relations
@@ -209,15 +212,19 @@ def test_everything_materialised_twice_leaves_what_once_leaves_and_every_check_p
     for key in derived():
         [event] = first[-1].asset_materializations_for_node("__".join(key.path))
         assert event.metadata["dagster/row_count"].value is not None, key
-        if key.path != ["access", "policy"]:
+        if key.path[0] in ("identity", "gate"):
+            assert event.metadata["dagster/row_count"].value == len(once[str(event.metadata["dagster/table_name"].value)])
+        elif key.path != ["access", "policy"]:
             assert event.metadata["dagster/row_count"].value == len(once[".".join(key.path)])
             columns = {column.name: column for column in event.metadata[TABLE].value.columns}  # type: ignore[union-attr]
             lineage = event.metadata["dagster/column_lineage"].value.deps_by_column  # type: ignore[union-attr]
             assert columns.keys() == lineage.keys(), key
             assert not [name for name, column in columns.items() if not column.description or column.type == "any"], key
             assert "| --- |" in str(event.metadata["preview"].value) or not once[".".join(key.path)]
-    amount = {(dep.asset_key.path[0], dep.column_name) for dep in _lineage(first[-1], "catalog__price")["amount"]}
+    amount = {(dep.asset_key.path[0], dep.column_name) for dep in _lineage(first[-1], "catalog__price_claim")["amount"]}
     assert amount == {("history", "amount")}
+    served_amount = {(dep.asset_key.path[0], dep.column_name) for dep in _lineage(first[-1], "catalog__price_span")["amount"]}
+    assert served_amount >= {("history", "amount"), ("gate", "from_amount")}
 
 
 def _lineage(result: dg.ExecuteInProcessResult, node: str) -> Any:
@@ -244,7 +251,7 @@ def test_a_failing_test_of_a_schema_file_is_a_failed_check_and_blocks_nothing(ur
         result = run_derived(instance, derived())
     assert result.success
     assert len(result.get_asset_materialization_events()) == len(derived())
-    found = [one for one in result.get_asset_check_evaluations() if one.asset_key.path == ["catalog", "price"]]
+    found = [one for one in result.get_asset_check_evaluations() if one.asset_key.path == ["catalog", "price_claim"]]
     [failed] = [one for one in found if one.check_name == "meter_is_in_catalog_meter"]
     assert {one.check_name for one in found if not one.passed} == {failed.check_name, "per_is_not_null"}
     assert (failed.severity, failed.blocking, failed.metadata["failing"].value) == (dg.AssetCheckSeverity.ERROR, False, 1)

@@ -304,9 +304,9 @@ def test_why_of_a_past_price_is_the_claim_and_the_payload_of_the_past(ledger: Co
 def test_a_payload_that_was_tampered_with_is_found_out(settled_copy: str) -> None:
     with connect(settled_copy) as connection:
         row, _batch = prices(connection, "gpt-4o", provider="azure", meter="input")
-        other = "(select body from raw.body where sha256 <> b.sha256 order by sha256 limit 1)"
+        other = "(select gzip from raw.body where sha256 <> tampered.sha256 order by sha256 limit 1)"
         connection.execute(
-            text(f"update raw.body b set body = {other} where sha256 = decode(:sha256, 'hex')"), {"sha256": row["payload_sha256"]}
+            text(f"update raw.body as tampered set gzip = {other} where sha256 = decode(:sha256, 'hex')"), {"sha256": row["payload_sha256"]}
         )
         found = why(connection, row["price_id"])["payload"]
     assert (found["hash_is_right"], found["read_again"] == "the same") == (False, False)

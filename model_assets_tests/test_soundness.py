@@ -21,6 +21,19 @@ IN_TWO = """
     update half set seen = tstzrange(upper(seen), null);
     insert into history.listing select * from half"""
 
+TWO_LINKS = """
+    alter table history.link drop constraint link_claims_do_not_overlap;
+    insert into history.link select 'openrouter', 'openrouter', 'lab/a', 1, '(,)', null, 'openrouter', '', '', '', '', '', '', '', 'openrouter:?lab/a',
+        'unresolved', 0, '{}', '{}' from generate_series(1, 2)"""
+TWO_SERVED = """
+    insert into catalog.price_span (offer, meter, service_tier, prompt_above_tokens, currency, served_in)
+    values ('openrouter:lab/a', 'input', 'standard', 0, 'USD', '[2025-06-01,)'), ('openrouter:lab/a', 'input', 'standard', 0, 'USD', '[2025-06-02,)')"""
+HELD_CHANGE = """
+    insert into ops.held_change
+    select 'abc', source, key_id, digest, lower(seen), provider, listed_id, meter, service_tier, prompt_above_tokens, time_window, region, detail, currency,
+        effective_from, 'held', 'paid', 1, state, amount, '["odd"]', '{}', tstzrange(lower(seen), null), 'open'
+    from history.price where listed_id = 'lab/a' and meter = 'input' and upper(seen) is null;"""
+
 NOT_OVERLAPPING, STARTED, ENDED, JOINED = CLAIMS
 PRICED, LINKED, SERVED, HELD, KEPT, ONE_RUNS, NOT_IDLE = BOOKS
 
@@ -52,6 +65,13 @@ BROKEN = {
     "a price that is no number": (f"{ANY_AMOUNT} update history.price set amount = 'NaN' {LAB}", PRICED, "lab/a NaN"),
     "a paid price without amount": (f"{ANY_AMOUNT} update history.price set amount = null {LAB}", PRICED, "lab/a "),
     "a free price without amount": (f"{ANY_AMOUNT} update history.price set state = 'free', amount = null {LAB}", PRICED, "lab/a "),
+    "a listing linked twice": (TWO_LINKS, LINKED, "openrouter openrouter/lab/a"),
+    "an offer served at two prices": (TWO_SERVED, SERVED, "openrouter:lab/a input"),
+    "a held change of another amount": (f"{HELD_CHANGE} update ops.held_change set to_amount = 7", HELD, "openrouter/lab/a abc"),
+    "a held change of another state": (f"{HELD_CHANGE} update ops.held_change set to_state = 'unknown'", HELD, "openrouter/lab/a abc"),
+    "a held change that nobody made": (f"{HELD_CHANGE} update ops.held_change set key_id = 5", HELD, "openrouter/lab/a abc"),
+    "a held change of another instant": (f"{HELD_CHANGE} update ops.held_change set changed_at = '2025-06-03 02:00+00'", HELD, "openrouter/lab/a abc"),
+    "a price held as gone that is there": (f"{HELD_CHANGE} update ops.held_change set to_state = 'gone', changed_at = '2025-06-03 02:00+00'", HELD, "abc"),
     "no payload": (
         f"{ANY_OBSERVATION} delete from raw.payload where observed_at = '2025-06-01 02:00+00'", KEPT, "openrouter 2025-06-01 02:00:00+00",
     ),
@@ -108,3 +128,9 @@ def test_a_session_that_idles_in_a_transaction_is_found_once_it_has_done_so_for_
 
 def test_every_claim_is_broken_by_a_test() -> None:
     assert {claim for _, claim, _ in BROKEN.values()} | {NOT_IDLE} == {*CLAIMS, *BOOKS}
+
+
+def test_a_change_that_is_held_as_the_ledger_has_it_is_sound(ledger: str) -> None:
+    with connect(ledger) as connection:
+        connection.exec_driver_sql(HELD_CHANGE)
+    assert found(ledger) == {}

@@ -209,7 +209,7 @@ def told(found: dict[str, Any]) -> list[str]:
     for doubt in found["gate"]:
         words = f"{doubt['from_amount']} -> {doubt['to_amount']} ({doubt['to_state']})"
         ended = f"; {doubt['outcome']}: {doubt['ended_why']}" if doubt["outcome"] != "open" else ""
-        lines += [f"gate       {doubt['kind']} {doubt['held_id']} at {doubt['changed_at']}: {words}. {' '.join(doubt['reasons'])}{ended}"]
+        lines += [f"gate       {doubt['kind']} {doubt['held_id']} at {doubt['changed_at']}: {words}. {'; '.join(doubt['reasons'])}{ended}"]
     lines += [
         f"payload    {payload['bytes']} bytes from {payload['url']}, observed {payload['observed_at']} ({payload['origin']})",
         f"sha256     {payload['sha256']} ({'computed again: right' if payload['hash_is_right'] else 'BROKEN: the stored bytes have another hash'})",

@@ -37,7 +37,7 @@ def held(context: click.Context, everything: bool, since: datetime | None, limit
     for row in rows:
         row["condition"] = condition(row)
         row["price"] = f"{row['from_amount'] or row['from_state']} -> {row['to_amount'] or row['to_state']}"
-        row["reason"] = " ".join(row["reasons"]) + (f" ({row['outcome']}: {row['ended_why']})" if row["outcome"] != "open" else "")
+        row["reason"] = "; ".join(row["reasons"]) + (f" ({row['outcome']}: {row['ended_why']})" if row["outcome"] != "open" else "")
         row["listing"] = f"{row['provider']}/{row['listed_id']}"
     if rows:
         print_rows(rows, ("held_id", "kind", "changed_at", "source", "listing", "meter", "condition", "price", "reason"))

@@ -58,20 +58,21 @@ def gate(changes: Path, recordings: Path | None, seed: int, json_wanted: bool) -
     CHANGES is a CSV file with changed_at, provider, listed_id, key, old and new: changes of prices that really happened, replayed in order of
     time.
     """
+    from model_assets.gate import figures
     from model_assets.gate import score as scoring
     from model_assets.gate.events import read_folder
 
     snapshots = read_folder(recordings) if recordings is not None else []
-    found: list[scoring.RecordingsScore | scoring.ChangesScore] = [scoring.score_changes(changes, snapshots)]
+    found: list[figures.RecordingsScore | figures.ChangesScore] = [scoring.score_changes(changes, snapshots)]
     curve = []
     if snapshots:
         made = scoring.score_recordings(snapshots, seed)
         found.append(made)
-        curve = scoring.curve_rows(made)
+        curve = figures.curve_rows(made)
     if json_wanted:
         names = (f"changes of {changes.name}", "mistakes put into recordings")
-        print_json({"seed": seed, **{name: scoring.rows(one) for name, one in zip(names, found, strict=False)}, "curve": curve})
+        print_json({"seed": seed, **{name: figures.rows(one) for name, one in zip(names, found, strict=False)}, "curve": curve})
         return
     for one in found:
-        for line in scoring.text(one):
+        for line in figures.text(one):
             say(printable(line))

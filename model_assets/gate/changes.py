@@ -48,10 +48,11 @@ ABOUT_THE_LIST = frozenset({"shifted", "stale"})
 def judge(changes: Sequence[Change], memory: Memory, at: datetime) -> list[Verdict]:
     """A verdict on each change of one observation of one source, which the memory has not observed yet. In the order of the changes."""
     seen = patterns.find(changes, memory, at)
-    return [_judge_one(change, memory, seen) for change in changes]
+    return [judge_one(change, memory, seen) for change in changes]
 
 
-def _judge_one(change: Change, memory: Memory, seen: Patterns) -> Verdict:
+def judge_one(change: Change, memory: Memory, seen: Patterns) -> Verdict:
+    """The verdict on one change of a change set, of which the patterns were found before."""
     case = Case(change, memory, seen)
     if change.to_state is None:
         return _judge_closed(case)

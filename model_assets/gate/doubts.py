@@ -11,7 +11,7 @@ from math import inf, log10
 from statistics import median
 from typing import NamedTuple
 
-from model_assets.gate.memory import Memory
+from model_assets.gate.memory import PLAIN, Memory
 from model_assets.gate.patterns import Patterns, from_value, to_value
 from model_assets.gate.types import Change
 
@@ -161,19 +161,18 @@ def _large(case: Case) -> Doubt | None:
 
 
 def _yuan(case: Case) -> Doubt | None:
-    """All prices of a listing times or divided by what a yuan is in dollars."""
+    """What changed of a listing, input and output at least, went times or divided by what a yuan is in dollars."""
     ratio = case.ratio
     if ratio is None or not YUAN[0] <= 10 ** abs(ratio) <= YUAN[1]:
         return None
-    ratios = [log10(after / before) for one in case.own if (before := from_value(one)) and (after := to_value(one))]
-    paid = sum(
-        key.effective_from is None and bool((good := case.memory.good[case.change.source].get(key)) and good[1])
-        for key in case.memory.listings(case.change.source).get(case.listing, ())
-    )
-    if len(ratios) < paid or max(ratios) - min(ratios) > 0.01:
+    numbers = [(one.key, before, after) for one in case.own if (before := from_value(one)) and (after := to_value(one))]
+    ratios = [log10(after / before) for _, before, after in numbers]
+    plain = {key.meter for key, _, _ in numbers if key[3:] == PLAIN}
+    asked = {meter for meter, amount in zip(("input", "output"), case.memory.pair(case.change.source, case.listing), strict=True) if amount}
+    if not asked <= plain or max(ratios) - min(ratios) > 0.01:
         return None
     moved = "multiplied" if ratio > 0 else "divided"
-    sentence = f"all {len(ratios)} prices of the listing were {moved} by {10 ** abs(ratio):.3g}, as yuan stand to dollars"
+    sentence = f"all {len(ratios)} prices that changed of the listing were {moved} by {10 ** abs(ratio):.3g}, as yuan stand to dollars"
     return Doubt("currency", 0.65, sentence)
 
 

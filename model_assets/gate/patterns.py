@@ -14,12 +14,16 @@ Listing = tuple[str, str]
 #: from one pair of prices (input, output) to another
 Step = tuple[Pair, Pair]
 
+#: links of a chain of listings that got each other's prices: where most of what changed is in it, and among others
 LEAST_SHIFTED = 3
 LEAST_SHIFTED_AMONG_OTHERS = 5
+#: listings close together in the list that got their neighbour's prices
 LEAST_IN_A_RUN = 4
+#: models that are back at the prices of one day: of a day long ago, and of one this week, as aggregators often are
 LEAST_STALE = 3
 LEAST_STALE_OF_LATE = 6
 LONG_AGO = timedelta(days=7)
+#: listings that are gone within a day: at least so many, and so large a share of the list
 LEAST_GONE = 5
 GONE_SHARE = 0.03
 

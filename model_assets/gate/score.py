@@ -12,15 +12,14 @@ from pathlib import Path
 from random import Random
 
 from model_assets.errors import BadRecording
-from model_assets.gate import inject
-from model_assets.gate.changes import judge
-from model_assets.gate.events import CHANGES_SOURCE, Snapshot, merged, of_changes, of_snapshots, read_changes, read_folder
+from model_assets.gate import inject, patterns
+from model_assets.gate.changes import judge_one
+from model_assets.gate.events import CHANGES_SOURCE, Snapshot, merged, of_changes, of_snapshots, read_changes
 from model_assets.gate.figures import FLAPPING, SOON, ChangesScore, ClassScore, RealScore, RecordingsScore
 from model_assets.gate.inject import CLASSES, Claim, Truth
 from model_assets.gate.liars import Flapping, Lasting, Liar
 from model_assets.gate.memory import ModelOf
 from model_assets.gate.models import resolved
-from model_assets.gate.patterns import is_number
 from model_assets.gate.replay import Replay
 from model_assets.gate.types import Event, Listed, PriceKey, Said
 
@@ -28,20 +27,6 @@ from model_assets.gate.types import Event, Listed, PriceKey, Said
 DAILY = timedelta(hours=36)
 #: how many mistakes of a class each daily look is given; of the classes that touch many listings, a third
 MISTAKES_PER_LOOK = 6
-
-
-def score_gate(changes: Path | None, recordings: Path | None, seed: int) -> list[RecordingsScore | ChangesScore]:
-    """Both measures, of what is given: on a folder of recordings with mistakes by a seed, and on a file of changes that really happened.
-
-    Raises BadRecording or BadPayload where they are not what they should be.
-    """
-    snapshots = read_folder(recordings) if recordings else []
-    scores: list[RecordingsScore | ChangesScore] = []
-    if recordings:
-        scores.append(score_recordings(snapshots, seed))
-    if changes:
-        scores.append(score_changes(changes, snapshots))
-    return scores
 
 
 def score_changes(path: Path, recordings: Sequence[Snapshot] = (), model_of: ModelOf | None = None) -> ChangesScore:
@@ -107,7 +92,7 @@ def score_recordings(
             for name in scores.keys() & CLASSES.keys():
                 _judge_mistakes(scores[name], truth, event, replay, _random(seed, name, event.source, event.at))
         for verdict in replay.step(event):
-            if id(event) in daily and is_number(verdict.change):
+            if id(event) in daily and patterns.is_number(verdict.change):
                 real.count(verdict)
     _follow_real(real, replay, events, daily)
     for name, score in scores.items():
@@ -144,7 +129,8 @@ def _judge_mistakes(score: ClassScore, truth: Truth, event: Event, replay: Repla
             continue
         said = {one.key: one for one in event.said} | {key: Said(key, *claim) for key, claim in wrong.items()}
         changes = replay.changes(Event(event.source, event.at, list(said.values())))
-        judged = [verdict for verdict in judge(changes, replay.memory, event.at) if verdict.change.key in wrong]
+        seen = patterns.find(changes, replay.memory, event.at)
+        judged = [judge_one(change, replay.memory, seen) for change in changes if change.key in wrong]
         score.changes += len(judged)
         score.held += sum(verdict.outcome == "hold" for verdict in judged)
         score.scores += [verdict.score for verdict in judged]

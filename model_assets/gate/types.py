@@ -64,11 +64,6 @@ class Change(NamedTuple):
     to_state: str | None
     to_amount: Decimal | None
 
-    @property
-    def listed(self) -> Listed:
-        """The listing it belongs to."""
-        return Listed(self.source, self.key.provider, self.key.listed_id)
-
 
 @dataclass(frozen=True)
 class Verdict:

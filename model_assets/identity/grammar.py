@@ -137,9 +137,9 @@ def read_path(listed_id: str, provider: Provider) -> Path:
             known = author_names()[low]
         elif low in BUILDS:
             builds.append(low)
-        elif low in hosts():
-            variants += [f"via-{provider_of(low).name}"] if provider_of(low).name != provider.name else []
-        elif low in PLUMBING or low in repackers() or low.startswith("@"):
+        elif low in hosts() and provider_of(low).name != provider.name:
+            variants.append(f"via-{provider_of(low).name}")
+        elif provider_of(low).name == provider.name or low in PLUMBING or low in repackers() or low.startswith("@"):
             continue
         elif _REGION.fullmatch(low):
             region = low.removesuffix("-standard")

@@ -33,6 +33,9 @@ class Known:
         sellers = [provider_of(facts.provider) for facts in everything]
         listed = [(facts, seller, read(facts.listed_id, seller.name)) for facts, seller in zip(everything, sellers, strict=True)]
         self.registry.past_preview = past_preview(listed)
+        for _, _, reading in listed:
+            for author in reading.authors[:1]:
+                self.registry.note_sizes(author, bare_words(reading.words, author))
         self._learn_list(canonical)
         self._learn_second_names()
         self._learn_own(listed)

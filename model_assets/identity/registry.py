@@ -45,7 +45,8 @@ class Found(NamedTuple):
 class Registry:
     """Known models by author and words. Each look-up answers with one model or none: where two fit, none does.
 
-    `past_preview` are names that somebody sells next to their preview: they do not mean the preview.
+    `past_preview` are names that somebody sells next to their preview: they do not mean the preview. `sizes` are those in which a name is
+    known or listed: where there are several, a name that states none means none of them.
     """
 
     def __init__(self) -> None:
@@ -53,6 +54,7 @@ class Registry:
         self._firm: dict[frozenset[str], dict[Key, list[Model]]] = {left: defaultdict(list) for left in (frozenset(), TUNED, STAGES, SOFT)}
         self._by_word: dict[str, set[Model]] = defaultdict(set)
         self.past_preview: set[Key] = set()
+        self.sizes: dict[Key, set[str]] = defaultdict(set)
         self.own_words: dict[str, tuple[str, ...]] = {}
 
     def holds_part_of(self, author: str, words: tuple[str, ...]) -> bool:
@@ -70,8 +72,13 @@ class Registry:
         self.own_words.setdefault(model.id, model.words)
         for left, models in self._firm.items():
             models[model.author, key_of(firm(model.words, left))].append(model)
+        self.note_sizes(model.author, model.words)
         for word in set(model.words):
             self._by_word[word].add(model)
+
+    def note_sizes(self, author: str, words: tuple[str, ...]) -> None:
+        """Remember the sizes that a name states, which may be nobody's model yet."""
+        self.sizes[author, key_of(firm(words, SOFT))] |= {word for word in words if TOTAL.fullmatch(word)}
 
     def same_words(self, author: str, words: tuple[str, ...], most: int) -> Model | None:
         """The model of just these words, if it is known from `most` or better."""
@@ -100,9 +107,7 @@ class Registry:
         if here == there:
             return True
         name = firm(model.words, SOFT)
-        siblings = self._firm[SOFT].get((model.author, key_of(name)), ())
-        sizes = {word for sibling in siblings for word in sibling.words if TOTAL.fullmatch(word)}
-        return len(name) > 1 and sizes <= (here or there)
+        return len(name) > 1 and self.sizes[model.author, key_of(name)] <= (here or there)
 
     def same_sizes(self, author: str, words: tuple[str, ...], most: int) -> Model | None:
         """The only model of an author with just these total and active parameters, of whose words none is contradicted."""

