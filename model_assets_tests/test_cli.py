@@ -210,7 +210,8 @@ def fields(found: object) -> Iterator[tuple[str, Any]]:
     if isinstance(found, dict):
         for name, value in found.items():
             yield name, value
-            yield from fields(value)
+            if name != "evidence":  # whatever led to a judgement, under names of its own
+                yield from fields(value)
     elif isinstance(found, list):
         for value in found:
             yield from fields(value)
@@ -222,7 +223,7 @@ def test_an_error_leaves_nothing_on_stdout_with_json_and_without(ask: Run) -> No
         assert (code, out, err) == (
             1,
             "",
-            "model-assets: 'no-such-model-9' was not resolved: no model is known by this name. None comes near.\n",
+            "model-assets: 'no-such-model-9' was not resolved: it names neither an author nor a family of models. None comes near.\n",
         )
 
 
@@ -535,7 +536,18 @@ def test_a_question_that_needs_newer_sql_models_leads_to_migrate(settled_copy: s
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert err.endswith("Run `model-assets migrate`.\n")
     assert run("migrate")[0] == 0
+    assert run("price", "gpt-4o")[0] == 0
+
+
+def test_a_ledger_that_an_older_version_filled_is_settled_by_migrate(url: str, run: Run) -> None:
     assert "The ledger is empty" in run("price", "gpt-4o")[2]
+    loading.import_recordings(url, recording_files.find(BUNDLED_RECORDINGS / "models_dev", SOURCES).recordings, lambda _: None)
+    code, out, err = run("price", "gpt-4o")
+    assert (code, out) == (1, "")
+    assert err.startswith("model-assets: No listing was linked to a model yet")
+    assert err.endswith("Run `model-assets migrate`.\n")
+    assert run("migrate")[0] == 0
+    assert run("price", "gpt-4o")[0] == 0
 
 
 def test_verify_db_names_the_claims_that_hold_and_the_one_that_is_broken(url: str, run: Run, folder: Path) -> None:
@@ -776,7 +788,7 @@ def test_a_payload_without_rows_cannot_be_accepted_and_the_error_does_not_lead_i
 # --- what a person sees -----------------------------------------------------------------------------------------------------------------
 
 
-def test_text_of_a_source_cannot_speak_to_the_terminal_nor_break_the_table(run: Run, folder: Path) -> None:
+def test_text_of_a_source_cannot_speak_to_the_terminal_nor_break_the_table(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     payload = openrouter(18)
     hostile = "evil/\x1b[31m[/bold][red]:smile:\u202e"
     payload["data"].append({"id": hostile, "name": "x", "pricing": {"prompt": "1", "completion": "1"}})
@@ -788,9 +800,11 @@ def test_text_of_a_source_cannot_speak_to_the_terminal_nor_break_the_table(run: 
     assert "\u202e" not in out
     assert "lab/[/red][link=x]y" in out
     assert any("[red]:smile:" in str(row["original"]) for row in json.loads(run("quarantine", "--json")[1]))
-    code, out, err = run("price", "lab/[/red][link=x]y")
-    assert (code, err) == (0, "")
-    assert "lab/[/red][link=x]y" in out
+    monkeypatch.setenv("COLUMNS", "200")
+    for options in ([], ["--claims"]):
+        code, out, err = run("price", "lab/[/red][link=x]y", *options)
+        assert (code, err) == (0, "")
+        assert "lab/[/red][link=x]y" in out
 
 
 def test_quarantine_says_that_it_is_empty_and_keeps_to_its_limit(ask: Run, run: Run, url: str) -> None:

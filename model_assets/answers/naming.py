@@ -97,10 +97,13 @@ def resolve(
 ) -> list[Link]:
     """The links of an id: those of the listings that have it, letter for letter; else the one that identity finds for it (its source is '').
 
-    A canonical id is found as such. Raises ModelAssetsError where the ledger is empty.
+    A canonical id is found as such. Raises ModelAssetsError where the ledger is empty, or was never settled.
     """
-    if connection.execute(text("select not exists (select from history.link)")).scalar():
+    linked, listed = connection.execute(text("select exists (select from history.link), exists (select from history.listing)")).one()
+    if not listed:
         raise ModelAssetsError("The ledger is empty. Load something first: `model-assets sync`, or `model-assets import FOLDER`.")
+    if not linked:
+        raise ModelAssetsError("No listing was linked to a model yet: the ledger was filled by an older version. Run `model-assets migrate`.")
     rows = connection.execute(text(LISTED_AS), {"given": given, "provider": provider, "at": at}).all()
     canonical = connection.execute(text("select exists (select from history.link where model = :given)"), {"given": given}).scalar()
     if canonical:

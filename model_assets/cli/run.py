@@ -89,9 +89,15 @@ def verify_db(json_wanted: bool) -> None:
 def migrate() -> None:
     """Make or update the tables and the SQL models.
 
-    Safe to run again, and from several machines at once.
+    What follows from the ledger is brought up to the rules of this version. Safe to run again, and from several machines at once.
     """
-    say(f"the database is at revision {migrated(ledger_url(read_settings()))}")
+    from model_assets.settling import settle
+
+    settings = read_settings()
+    url = ledger_url(settings)
+    revision = migrated(url)
+    settle(url, settings.model_policy_file)
+    say(f"the database is at revision {revision}")
 
 
 @cli.command()
