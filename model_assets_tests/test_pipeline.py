@@ -588,5 +588,5 @@ def test_an_exact_price_survives_as_text_everywhere(url: str, quoted: str, per_m
     for relation in ("history.price", "catalog.price_claim"):
         assert select(url, f"select cast(amount as text) from {relation} {where}") == [per_million]
     with connect(url) as connection:
-        found = json.dumps(answers.prices(connection, "lab/cheap", None, None, None, None))
+        found = json.dumps(answers.claims(connection, "lab/cheap", None, None, None, None))
     assert f'"amount": "{per_million}"' in found

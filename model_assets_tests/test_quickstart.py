@@ -110,13 +110,16 @@ def test_every_attempt_succeeded_and_names_its_dagster_run(ran: Ran) -> None:
     assert set(found.values()) == {"SUCCESS"}
 
 
-def test_dagster_knows_every_asset_as_materialised_and_no_check_failed_but_that_the_recordings_are_old(ran: Ran) -> None:
+def test_dagster_knows_every_asset_as_materialised_and_no_check_failed_but_warnings(ran: Ran) -> None:
+    query = "select check_name, evaluation_event from asset_check_executions where execution_status = 'FAILED'"
     with connect(ran.dagster_url) as connection:
         keys = set(connection.execute(text("select asset_key from asset_keys where last_materialization is not null")).scalars())
-        failed = set(connection.execute(text("select check_name from asset_check_executions where execution_status = 'FAILED'")).scalars())
+        failed = {row.check_name: json.loads(row.evaluation_event) for row in connection.execute(text(query))}
     assert {f'["{layer}", "{name}"]' for layer in ("raw", "staged", "history") for name in SOURCES} <= keys
-    assert {'["catalog", "price"]', '["catalog", "price_change"]', '["access", "free_models"]'} <= keys
-    assert failed == {"source_is_fresh"}
+    assert {'["identity", "link"]', '["gate", "held_change"]', '["catalog", "price"]', '["access", "free_models"]'} <= keys
+    assert failed.keys() >= {"source_is_fresh", "no_change_is_held"}  # the recordings are old, and a slip of the point is among them
+    data = [event["dagster_event"]["event_specific_data"] for event in failed.values()]
+    assert {found["severity"]["__enum__"] for found in data} == {"AssetCheckSeverity.WARN"}
 
 
 def test_the_ledger_is_sound(ran: Ran) -> None:

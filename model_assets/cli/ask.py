@@ -121,7 +121,7 @@ def diff(since: datetime, until: datetime, source: str | None, json_wanted: bool
 @click.option("--as-of", type=INSTANT, help="By what was believed at this instant (default: now).")
 @as_json
 def resolve(given: str, provider: str | None, as_of: datetime | None, json_wanted: bool) -> None:
-    """Which model ID is, and what of it: snapshot, variant, build, region.
+    """Which model ID is: its snapshot, variant, build and region.
 
     With the rule that says so, how sure it is, and on what evidence. An id that cannot be resolved is refused, with the nearest models.
     """
@@ -148,7 +148,7 @@ def resolve(given: str, provider: str | None, as_of: datetime | None, json_wante
 @click.option("--meter", type=click.Choice(list(METERS)), metavar="METER", help="Only this meter: input, output, cache_read, ...")
 @as_json
 def history(model: str, provider: str | None, meter: str | None, json_wanted: bool) -> None:
-    """What became of MODEL: who listed it when, and every price it had."""
+    """What became of MODEL: its listings, and every price it had."""
     with connect(existing_ledger(read_settings(), start=True)) as connection:
         listings, rows = answers.history(connection, model, provider, meter)
     if json_wanted:

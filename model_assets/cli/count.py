@@ -62,7 +62,7 @@ def cost(
     json_wanted: bool,
     **given: float | None,
 ) -> None:
-    """What one request to MODEL cost, at every provider that sells it.
+    """What one request to MODEL cost, at every provider.
 
     The length of the prompt, the hour, the tier and the region decide which prices count. What has no price is named, never taken as 0.
     """

@@ -81,7 +81,7 @@ def _say_word(held_id: str, verdict: str, why: str, json_wanted: bool) -> None:
 
 @cli.group()
 def identity() -> None:
-    """Which model a listing is: what people said, and what is not resolved."""
+    """Which model a listing is: corrections, and what is unresolved."""
 
 
 @identity.command()

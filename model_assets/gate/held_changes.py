@@ -19,6 +19,8 @@ from model_assets.sources.base import as_json
 NAME = "ops.held_change"
 #: what a source says of a price that it does not name any more
 GONE = "gone"
+#: what is served before there is a good value
+UNKNOWN = "unknown"
 COLUMNS = (
     "held_id", "source", "key_id", "digest", "changed_at", *PriceKey._fields, "kind", "from_state", "from_amount", "to_state", "to_amount",
     "reasons", "evidence", "held", "outcome", "ended_by", "ended_why",
@@ -53,6 +55,7 @@ def refresh_held(connection: Connection) -> int:
     )
     replay.run(ledger_events(connection))
     written = replace_differing(connection, NAME, ("held_id",), COLUMNS, _rows(replay))
+    connection.execute(text("analyze ops.held_change, ops.observation"))
     keep_inputs(connection, NAME, _inputs(connection, words))
     return written
 
@@ -94,10 +97,15 @@ def _inputs(connection: Connection, words: list[Word]) -> str:
 def _rows(replay: Replay) -> Iterator[tuple[object, ...]]:
     for one in replay.helds:
         yield (
-            one.held_id, one.source, one.key_id, one.digest or b"", one.changed_at, *one.key, one.kind, one.from_state or "unknown", one.from_amount,
+            one.held_id, one.source, one.key_id, one.digest or b"", one.changed_at, *one.key, _kind(one), one.from_state or UNKNOWN, one.from_amount,
             one.to_state or GONE, one.to_amount, as_json(list(one.reasons)), as_json(dict(one.evidence)), _held(one), one.outcome,
             one.ended_by or None, one.ended_why or None,
         )  # fmt: skip
+
+
+def _kind(one: Held) -> str:
+    """A first price that others contradict a hundred-fold is judged by what follows it, and served as unknown until somebody confirms it."""
+    return "held" if one.from_state in (None, UNKNOWN) and one.evidence.get("kinds") == ["first price"] else one.kind
 
 
 def _held(one: Held) -> str:

@@ -56,6 +56,8 @@ def refresh_links(connection: Connection) -> int:
     if is_current(connection, NAME, inputs):
         return 0
     written = replace_differing(connection, NAME, ("key_id", "seen"), COLUMNS, _rows(connection, words))
+    # what follows joins the whole ledger with the links: planned by guesses, right after a first load, that takes a hundred times as long
+    connection.execute(text("analyze history.listing, history.price, history.link"))
     keep_inputs(connection, NAME, inputs)
     return written
 
