@@ -243,6 +243,17 @@ def test_the_price_now_is_the_price_as_of_now(ledger: Connection) -> None:
     assert len(now) == 2
 
 
+def test_a_dated_price_is_served_no_longer_than_its_listing_is_there(ledger: Connection) -> None:
+    listing(ledger, "m", 1, 10, source="genai_prices")
+    link(ledger, "m", source="genai_prices")
+    price(ledger, "2", 1, 10, source="genai_prices", effective_from=day(-100))
+    at = "select amount from catalog.price_as_of(cast(:at as timestamptz))"
+    assert [ledger.execute(text(at), {"at": day(number)}).scalars().all() for number in (-50, 9, 11)] == [[2], [2], []]
+    refresh(ledger, MODELS["catalog.price_span"])
+    assert rows(ledger, "select count(*) from catalog.price") == [(0,)]
+    assert rows(ledger, "select upper(served_in) from catalog.price_span") == [(day(10),)]
+
+
 # --- disputes ---
 
 

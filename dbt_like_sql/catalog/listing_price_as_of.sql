@@ -83,5 +83,5 @@ select
     false,
     gone.held_id
 from {{ ref("catalog.gone_price") }} as gone
-where gone.gone_at <= least(as_of, known_at) and (gone.back_at is null or gone.back_at > as_of) and gone.held @> known_at
+where gone.gone_at <= least(as_of, known_at) and (gone.back_at is null or gone.back_at > least(as_of, known_at)) and gone.held @> known_at
 $$

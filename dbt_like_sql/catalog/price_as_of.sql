@@ -65,6 +65,10 @@ with claim as (
         on link.source = priced.source and link.provider = priced.provider and link.listed_id = priced.listed_id
         and link.seen @> coalesce(links_at, as_of)
     left join {{ ref("catalog.source_rank") }} as rank on rank.source = priced.source
+    -- whatever its dates say, a price is served no longer than its listing is there
+    where priced.effective_from is null and priced.effective_to is null
+        or priced.seen_until is null
+        or priced.seen_until > least(as_of, known_at)
 ),
 voiced as (
     select

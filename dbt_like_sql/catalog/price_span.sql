@@ -18,7 +18,8 @@ with dated as (
         and (upper(price.seen) is null or (not listing.still and upper(price.seen) = listing.gone_at))
 ),
 believed as (
-    select dated.*, tstzrange(dated.effective_from, dated.effective_to) as holds
+    -- whatever its dates say, a price is served no longer than its listing is there
+    select dated.*, tstzrange(dated.effective_from, dated.effective_to) * tstzrange(null, upper(dated.seen)) as holds
     from dated
     union all
     select
