@@ -25,7 +25,10 @@ from model_assets.settling import settle
 from model_assets.soundness import unsound
 from model_assets.sources import SOURCES
 
-TABLES = "history.listing, history.price, history.link, ops.held_change, ops.derived, ops.source, ops.observation, ops.quarantine, ops.sync_run, raw.payload, raw.body, staged.change_set"
+TABLES = (
+    "history.listing, history.price, history.link, ops.held_change, ops.derived, ops.source,"
+    " ops.observation, ops.quarantine, ops.sync_run, raw.payload, raw.body, staged.change_set"
+)
 
 
 DUMPED = {

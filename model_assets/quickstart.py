@@ -103,7 +103,9 @@ def what_next(url: str, embedded: bool) -> str:
     said = f"""
 {prices:,} prices are served now; {free:,} listings are free to everyone by the policy.
 Next:
-  model-assets price gpt-4o                      what it costs, by every source and provider (--as-of a past day)
+  model-assets price gpt-4o                      what it costs at every provider (--as-of a past day)
+  model-assets cost gpt-4o --input 1000 --output 500
+  model-assets held; model-assets disputes       what is doubted, and where sources contradict each other
   model-assets diff --from 2026-05-18 --to 2026-05-20
   psql "$(model-assets dsn)" -c "table catalog.source_health"
   make up                                        Dagster's UI at http://127.0.0.1:3000

@@ -51,7 +51,7 @@ def template(server: str) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def bundled(server: str, template: str) -> Iterator[str]:
     """The name of a settled database with all bundled recordings, that tests copy."""
-    with _copy(server, template) as url:
+    with copy_of(server, template) as url:
         reports = loading.import_recordings(url, recording_files.find(BUNDLED_RECORDINGS, SOURCES).recordings, lambda _: None)
         assert [report.errors for report in reports] == [[]] * len(SOURCES)
         settle(url, read_settings({}).model_policy_file)
@@ -62,21 +62,21 @@ def bundled(server: str, template: str) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def settled(server: str, bundled: str) -> Iterator[str]:
     """The SQLAlchemy URL of a settled database with all bundled recordings, that tests only read."""
-    with _copy(server, bundled) as url:
+    with copy_of(server, bundled) as url:
         yield url
 
 
 @pytest.fixture
 def settled_copy(server: str, bundled: str) -> Iterator[str]:
     """The SQLAlchemy URL of a settled database with all bundled recordings, of this test's own."""
-    with _copy(server, bundled) as url:
+    with copy_of(server, bundled) as url:
         yield url
 
 
 @pytest.fixture
 def url(server: str, template: str) -> Iterator[str]:
     """The SQLAlchemy URL of a migrated, empty database of this test's own."""
-    with _copy(server, template) as url:
+    with copy_of(server, template) as url:
         yield url
 
 
@@ -105,7 +105,7 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @contextmanager
-def _copy(server: str, template: str) -> Iterator[str]:
+def copy_of(server: str, template: str) -> Iterator[str]:
     """The SQLAlchemy URL of a copy of a database, which is dropped at the end."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(server.format(name="postgres"), autocommit=True) as admin:

@@ -263,7 +263,9 @@ def below(key: dg.AssetKey) -> set[dg.AssetKey]:
 def test_catalog_follows_a_history_although_most_days_are_missing() -> None:
     selection = dg.AssetSelection.groups("identity", "gate", "catalog", "access")
     below_policy = {f"access/{name}" for name in ("listing_access", "free_models", "pro_models", "enterprise_models")}
-    below_history = {f"catalog/{name}" for name in ("listing", "price_claim", "price_change", "price_span", "price", "dispute", "model", "source_health")}
+    below_history = {
+        f"catalog/{name}" for name in ("listing", "price_claim", "price_change", "price_span", "price", "dispute", "model", "source_health")
+    }
     below_history |= {"identity/link", "gate/held_change", "access/listing_terms"}
     cursor: Any = None
 

@@ -411,8 +411,18 @@ def test_a_role_that_may_only_read_gets_answers(
 ) -> None:
     reader = role(settled, *TO_READ, *also)
     for words in (
-        "price gpt-4o", "price gpt-4o --claims", "diff --from 2026-05-18 --to 2026-05-20", "status", "quarantine", "verify-db", "resolve gpt-4o",
-        "history gpt-4o", "disputes", "held", "cost gpt-4o --input 5", "identity unresolved",
+        "price gpt-4o",
+        "price gpt-4o --claims",
+        "diff --from 2026-05-18 --to 2026-05-20",
+        "status",
+        "quarantine",
+        "verify-db",
+        "resolve gpt-4o",
+        "history gpt-4o",
+        "disputes",
+        "held",
+        "cost gpt-4o --input 5",
+        "identity unresolved",
     ):
         monkeypatch.setenv("DATABASE_URL", settled)
         expected = run(*words.split())

@@ -151,7 +151,14 @@ def test_the_lineage_goes_from_a_feed_to_what_is_served() -> None:
         assert graph.get(raw).parent_keys == set()
         assert graph.get(staged).parent_keys == {raw}
         assert graph.get(history).parent_keys == {staged}
-        for served in ("identity/link", "catalog/listing", "catalog/price_claim", "catalog/price_span", "catalog/price_change", "catalog/source_health"):
+        for served in (
+            "identity/link",
+            "catalog/listing",
+            "catalog/price_claim",
+            "catalog/price_span",
+            "catalog/price_change",
+            "catalog/source_health",
+        ):
             assert history in graph.get(dg.AssetKey.from_user_string(served)).parent_keys, (name, served)
     assert dg.AssetKey(["identity", "link"]) in graph.get(dg.AssetKey(["gate", "held_change"])).parent_keys
     for decided in ("identity/link", "gate/held_change"):
@@ -178,7 +185,13 @@ def test_the_job_sync_reads_sources_and_nothing_else() -> None:
 
 def served(url: str) -> dict[str, list[Any]]:
     """All rows of the ledger and of every relation above it, without the times of day at which they were looked at."""
-    relations = ["history.listing", "history.price", "history.link", "ops.held_change", *(model.key for model in MODELS.values() if model.kind != "function")]
+    relations = [
+        "history.listing",
+        "history.price",
+        "history.link",
+        "ops.held_change",
+        *(model.key for model in MODELS.values() if model.kind != "function"),
+    ]
     leave_out = ["age", "last_success_at"]
     return {
         name: ask(url, f"select (to_jsonb(r) - '{{{','.join(leave_out)}}}'::text[])::text from {name} r order by 1") for name in relations

@@ -1,12 +1,13 @@
 """What is served and why, asked of a settled ledger that holds the three bundled days: from any id to its price, and from a price to its bytes."""
 
 import gzip
+import io
 import json
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from model_assets.identity.links import correct, refresh_links
 from model_assets.settings import BUNDLED_RECORDINGS, read_settings
 from model_assets.settling import settle
 from model_assets.sources import SOURCES
+from model_assets.sources.base import as_json
 
 DAY_1, DAY_2, DAY_3 = (read_instant(f"2026-05-{day}") for day in (18, 19, 20))
 #: an amount that nothing speaks against, as it is printed
@@ -71,7 +73,8 @@ def recorded(source: str, at: datetime) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "given", ["anthropic/claude-sonnet-4-5", "claude-sonnet-4-5", "anthropic/claude-sonnet-4.5", "claude-4.5-sonnet", "helicone/claude-4.5-sonnet"]
+    "given",
+    ["anthropic/claude-sonnet-4-5", "claude-sonnet-4-5", "anthropic/claude-sonnet-4.5", "claude-4.5-sonnet", "helicone/claude-4.5-sonnet"],
 )
 def test_any_id_of_any_source_brings_the_prices_of_the_model_at_all_its_providers(ledger: Connection, given: str) -> None:
     found = {row["provider"] for row in prices(ledger, given)}
@@ -125,10 +128,11 @@ def test_an_id_whose_version_nobody_has_seen_is_refused_with_the_nearest_none_of
 
 def test_an_id_that_names_several_models_is_refused_with_all_of_them(settled_copy: str) -> None:
     with connect(settled_copy) as connection:
-        correct(
-            connection, "gpt-4o", "openai/gpt-4o-mini", source="models_dev", provider="azure", since=None, why="to see", by="somebody"
-        )
+        correct(connection, "gpt-4o", "openai/gpt-4o-mini", source="models_dev", provider="azure", since=None, why="to see", by="somebody")
         said = refused(connection, "gpt-4o")
+        assert {row["model"] for row in prices(connection, "gpt-4o", provider="azure")} == {"openai/gpt-4o-mini"}
+        assert {row["model"] for row in prices(connection, "gpt-4o", provider="openai")} == {"openai/gpt-4o"}
+        assert {row["model"] for row in prices(connection, "openai/gpt-4o")} == {"openai/gpt-4o"}
     assert said == (
         "'gpt-4o' names several models: openai/gpt-4o at openai; openai/gpt-4o-mini at azure."
         " Say which, by its canonical id or with --provider."
@@ -176,10 +180,18 @@ def test_what_was_not_known_yet_is_not_answered(ledger: Connection) -> None:
 
 
 def test_a_provider_that_does_not_sell_the_model_is_told_who_does(ledger: Connection) -> None:
-    assert refused(ledger, "gpt-4o", provider="nobody") == "openai/gpt-4o is not sold by 'nobody'. It is sold by: azure, openai, openrouter."
+    assert (
+        refused(ledger, "gpt-4o", provider="nobody") == "openai/gpt-4o is not sold by 'nobody'. It is sold by: azure, openai, openrouter."
+    )
 
 
 # --- nothing doubtful is a plain number -------------------------------------------------------------------------------------------------
+
+
+def test_an_id_of_one_provider_is_asked_for_at_another(ledger: Connection) -> None:
+    rows = prices(ledger, "claude-4.5-sonnet", provider="anthropic", meter="input")
+    assert {row["offer"] for row in rows} == {"anthropic:anthropic/claude-sonnet-4-5"}
+    assert [row["amount"] for row in rows if row["service_tier"] == "standard"] == ["3", "6"]
 
 
 def test_a_number_stands_alone_only_where_it_is_paid_and_nothing_speaks_against_it(ledger: Connection) -> None:
@@ -227,7 +239,12 @@ def test_json_has_what_speaks_against_a_number_beside_it(ask: Ask) -> None:
     assert [(row["meter"], row["amount"], row["disputed"], row["lowest"], row["highest"]) for row in rows] == [
         ("input", "0.3", True, "0.3", "1"), ("output", "0.9", True, "0.9", "3"),
     ]  # fmt: skip
-    assert {name for row in rows for name in ("held", "unconfirmed", "rule", "source", "observed_at", "payload_sha256", "age") if name not in row} == set()
+    assert {
+        name
+        for row in rows
+        for name in ("held", "unconfirmed", "rule", "source", "observed_at", "payload_sha256", "age")
+        if name not in row
+    } == set()
 
 
 def test_what_one_source_says_is_told_with_claims_and_only_with_claims(ask: Ask) -> None:
@@ -261,16 +278,12 @@ def test_a_price_leads_to_the_payload_that_says_it_hashed_and_read_again(ledger:
         assert (payload["sha256"], payload["hash_is_right"], payload["bytes"]) == (sha256(body).hexdigest(), True, len(body))
         assert payload["read_again"] == "the same"
         assert payload_bytes(ledger, price_id) == body
-        assert json.loads(payload["entry"]) == json.loads(strict_as_json(at_pointer(strict_json.loads(body), payload["where"])))
+        assert payload["entry"] == as_json(at_pointer(strict_json.loads(body), payload["where"]))
         assert found["price_id"] == price_id
         assert found["served"]["amount"] == claim["amount"]
         assert claim["source"] in {one["source"] for one in found["claims"]}
         sources.add(claim["source"])
     assert sources >= {"genai_prices", "models_dev", "openrouter"}
-
-
-def strict_as_json(found: object) -> str:
-    return json.dumps(found, default=str)
 
 
 def test_the_entry_is_that_of_the_listing(ledger: Connection) -> None:
@@ -304,9 +317,10 @@ def test_why_of_a_past_price_is_the_claim_and_the_payload_of_the_past(ledger: Co
 def test_a_payload_that_was_tampered_with_is_found_out(settled_copy: str) -> None:
     with connect(settled_copy) as connection:
         row, _batch = prices(connection, "gpt-4o", provider="azure", meter="input")
-        other = "(select gzip from raw.body where sha256 <> tampered.sha256 order by sha256 limit 1)"
+        other = gzip.compress(recorded("models_dev", datetime(2026, 5, 18, 2, tzinfo=UTC)).replace(b"gpt-4o", b"gpt-4p"))
         connection.execute(
-            text(f"update raw.body as tampered set gzip = {other} where sha256 = decode(:sha256, 'hex')"), {"sha256": row["payload_sha256"]}
+            text("update raw.body set gzip = :other where sha256 = decode(:sha256, 'hex')"),
+            {"other": other, "sha256": row["payload_sha256"]},
         )
         found = why(connection, row["price_id"])["payload"]
     assert (found["hash_is_right"], found["read_again"] == "the same") == (False, False)
@@ -331,22 +345,21 @@ def test_the_beginning_of_an_id_will_do(ledger: Connection) -> None:
     assert why(ledger, row["price_id"][:8])["price_id"] == row["price_id"]
 
 
-def test_the_command_tells_it_in_lines_and_writes_the_very_bytes(
-    ask: Ask, ledger: Connection, settled: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_command_tells_it_in_lines_and_writes_the_very_bytes(ask: Ask, ledger: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     row, _batch = prices(ledger, "gpt-4o", provider="azure", meter="input")
+    assert json.loads(ask("why", row["price_id"], "--json")[1]) == why(ledger, row["price_id"])
     code, out, err = ask("why", row["price_id"][:8])
     assert (code, err) == (0, "")
     assert "computed again: right" in out
     assert "read again the same" in out
     assert f"sha256     {row['payload_sha256']}" in out
     assert "entry      /azure/models/gpt-4o" in out
-    with (tmp_path / "payload").open("w+b") as file, monkeypatch.context() as patched:
-        patched.setattr("sys.stdout", open(file.fileno(), "w", closefd=False))  # noqa: PTH123, SIM115
-        with pytest.raises(SystemExit) as end:
-            cli.main(["why", row["price_id"], "--payload"])
-        assert end.value.code == 0
-    assert sha256((tmp_path / "payload").read_bytes()).hexdigest() == row["payload_sha256"]
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written))
+    with pytest.raises(SystemExit) as end:
+        cli.main(["why", row["price_id"], "--payload"])
+    assert end.value.code == 0
+    assert sha256(written.getvalue()).hexdigest() == row["payload_sha256"]
 
 
 # --- history, disputes, held ------------------------------------------------------------------------------------------------------------
@@ -373,7 +386,11 @@ def test_disputes_name_each_side_the_largest_first_and_those_that_closed_when_as
     assert ratios == sorted(ratios, reverse=True)
     assert not [row for row in found if row["closed_at"]]
     [codestral] = [row for row in found if row["offer"].startswith("mistral:") and row["meter"] == "input"]
-    assert {(side["source"], side["amount"]) for side in codestral["sides"]} == {("genai_prices", "0.3"), ("litellm", "1"), ("models_dev", "0.3")}
+    assert {(side["source"], side["amount"]) for side in codestral["sides"]} == {
+        ("genai_prices", "0.3"),
+        ("litellm", "1"),
+        ("models_dev", "0.3"),
+    }
     closed = [row for row in disputes(ledger, model=None, provider=None, everything=True, limit=50) if row["closed_at"]]
     assert {(row["offer"], row["opened_at"], row["closed_at"]) for row in closed} >= {
         ("openrouter:meta/llama-4-scout-17b-16e-instruct", "2026-05-19T02:00:00Z", "2026-05-20T02:00:00Z")
@@ -413,14 +430,18 @@ def test_a_person_releases_a_held_price_and_it_is_served(settled_copy: str, ask:
     assert "no held change has the id 'nosuch'" in err
 
 
-def test_a_correction_moves_the_prices_and_undoing_it_brings_them_back(settled_copy: str, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_correction_moves_the_prices_and_undoing_it_brings_them_back(
+    settled_copy: str, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DATABASE_URL", settled_copy)
 
     def offers() -> set[str]:
         return {row["offer"] for row in json.loads(ask("price", "openai/gpt-4o-mini", "--json")[1])}
 
     before = offers()
-    code, out, err = ask("identity", "correct", "gpt-4o", "openai/gpt-4o-mini", "--source", "models_dev", "--provider", "azure", "--why", "to see")
+    code, out, err = ask(
+        "identity", "correct", "gpt-4o", "openai/gpt-4o-mini", "--source", "models_dev", "--provider", "azure", "--why", "to see"
+    )
     assert (code, err) == (0, "")
     number = re.findall(r"correction (\d+)|identity undo (\d+)", out)[0]
     assert offers() == before | {"azure:openai/gpt-4o-mini"}
@@ -462,6 +483,18 @@ def test_nothing_is_resolved_again_while_the_ledger_and_the_rules_are_the_same(s
         connection.execute(text("update history.listing set digest = 'x' where upper(seen) is null and listed_id = 'gpt-4o'"))
         with pytest.raises(AssertionError, match="resolved again"):
             refresh_links(connection)
+
+
+def test_several_that_settle_at_once_leave_what_one_leaves(settled_copy: str) -> None:
+    def served() -> list[str]:
+        with connect(settled_copy) as connection:
+            return list(connection.execute(text("select t::text from catalog.price_span t order by 1")).scalars())
+
+    before, links = served(), versions(settled_copy)
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda _: settle(settled_copy, read_settings({}).model_policy_file), range(3)))
+    assert served() == before
+    assert versions(settled_copy) == links
 
 
 def test_the_answers_are_plain_values_that_json_can_hold(ledger: Connection) -> None:

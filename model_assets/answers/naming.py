@@ -103,12 +103,19 @@ def resolve(
     if not listed:
         raise ModelAssetsError("The ledger is empty. Load something first: `model-assets sync`, or `model-assets import FOLDER`.")
     if not linked:
-        raise ModelAssetsError("No listing was linked to a model yet: the ledger was filled by an older version. Run `model-assets migrate`.")
+        raise ModelAssetsError(
+            "No listing was linked to a model yet: the ledger was filled by an older version. Run `model-assets migrate`."
+        )
     rows = connection.execute(text(LISTED_AS), {"given": given, "provider": provider, "at": at}).all()
     canonical = connection.execute(text("select exists (select from history.link where model = :given)"), {"given": given}).scalar()
     if canonical:
         return [_canonical(given)]
     return [_link(row) for row in rows] or [(resolver() if resolver else resolver_of(connection)).resolve_id(given, provider, at)]
+
+
+def lists(connection: Connection, provider: str | None, given: str, at: datetime | None = None) -> bool:
+    """Whether a provider lists something under this very id; then it is its word that counts for what the id means there."""
+    return provider is not None and bool(connection.execute(text(LISTED_AS), {"given": given, "provider": provider, "at": at}).first())
 
 
 def _link(row: Row[tuple[object, ...]]) -> Link:

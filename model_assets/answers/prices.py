@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, text
 
-from model_assets.answers.naming import Named, named
+from model_assets.answers.naming import Named, lists, named
 from model_assets.answers.plain import Answer, plain
 from model_assets.errors import ModelAssetsError
 from model_assets.ledger.observations import instant_text
@@ -54,7 +54,8 @@ def prices(
     nothing is priced.
     """
     at, known = as_of or datetime.now(UTC), known_at or datetime.now(UTC)
-    meant = named(connection, model, at=None if links_now or as_of is None else as_of)
+    then = None if links_now or as_of is None else as_of
+    meant = named(connection, model, provider if lists(connection, provider, model, then) else None, then)
     found = connection.execute(
         text(SERVED.format(condition=meant.condition)),
         meant.bound | {"at": at, "known": known, "links": datetime.now(UTC) if links_now else None, "provider": provider, "meter": meter},

@@ -15,7 +15,6 @@ from model_assets.ledger.observations import body_of
 from model_assets.sources import SOURCES
 from model_assets.sources.base import as_json
 
-CONDITION = "meter, service_tier, prompt_above_tokens, time_window, region, detail, currency"
 CLAIM_OF = "select * from history.price where key_id = :key_id and seen @> least(cast(:at as timestamptz), cast(:known as timestamptz))"
 LAST_CLAIM_OF = "select * from history.price where key_id = :key_id order by lower(seen) desc limit 1"
 RIVALS = """
@@ -24,7 +23,8 @@ from catalog.listing_price_as_of(cast(:at as timestamptz), cast(:known as timest
 join history.link as link using (source, provider, listed_id)
 where link.seen @> cast(:at as timestamptz) and link.offer = :offer and claim.meter = :meter and claim.service_tier = :service_tier
   and claim.prompt_above_tokens = :prompt_above_tokens and claim.time_window is not distinct from :time_window
-  and claim.detail is not distinct from :detail
+  and claim.detail is not distinct from :detail and claim.currency = :currency
+  and coalesce(claim.region, nullif(link.region, '')) is not distinct from :region
 order by source, provider, listed_id
 """
 
@@ -45,10 +45,12 @@ def why(connection: Connection, price_id: str, as_of: datetime | None = None, kn
     ).mappings().one_or_none()  # fmt: skip
     offer = link["offer"] if link else f"{claim['provider']}:?{claim['listed_id']}"
     same = {name: claim[name] or None for name in ("time_window", "detail")}
-    same |= {name: claim[name] for name in ("meter", "service_tier", "prompt_above_tokens")}
+    same |= {name: claim[name] for name in ("meter", "service_tier", "prompt_above_tokens", "currency")}
+    same["region"] = claim["region"] or (link["region"] if link else "") or None
     served = connection.execute(
         text(SERVED.format(condition="served.offer = :offer and served.service_tier = :service_tier and served.prompt_above_tokens = :prompt_above_tokens"
-             " and served.time_window is not distinct from :time_window and served.detail is not distinct from :detail")),
+             " and served.time_window is not distinct from :time_window and served.detail is not distinct from :detail"
+             " and served.currency = :currency and served.region is not distinct from :region")),
         {**same, "offer": offer, "at": at, "known": known, "links": None, "provider": None},
     ).mappings().first()  # fmt: skip
     rivals = connection.execute(text(RIVALS), {**same, "offer": offer, "at": at, "known": known}).mappings().all()

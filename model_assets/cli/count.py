@@ -173,9 +173,8 @@ def replay(log: Path, as_model: str | None, as_provider: str | None, as_tier: st
         return
     for name, totals in found.items():
         title = TITLES.get(name, name)
-        frame = totals.frame(by)
-        rows = [{**row, "amount": decimal_text(row["amount"])} for row in frame.to_dict("records")]
-        print_rows(rows, (by, "rows", "tokens", "amount", "currency"), f"{title}, by {by}")
+        rows = [{**row, "but": ", ".join(row["flags"])} for row in rows_by(totals, by)]
+        print_rows(rows, (by, "rows", "tokens", "amount", "currency", "but"), f"{title}, by {by}")
         for line in totals_in_words(totals):
             say(printable(line))
 
@@ -186,6 +185,13 @@ TITLES = {
     "both_logged": "the rows that have a whole price both ways, as logged",
     "both_what_if": "the same rows, what if",
 }
+
+
+def rows_by(totals: Any, by: str) -> list[dict[str, Any]]:
+    """The sums of a log by one column, by currency, and by what is the matter with them: none is of plain and of doubtful prices at once."""
+    return [
+        {**row, "amount": decimal_text(row["amount"]), "flags": list(row["flags"])} for row in totals.frame(by, "flags").to_dict("records")
+    ]
 
 
 def totals_in_words(totals: Any) -> list[str]:
@@ -226,7 +232,7 @@ def totals_as_plain(totals: Any, by: str) -> dict[str, Any]:
 
     return {
         "rows": totals.rows, "rows_priced": totals.rows_priced, "rows_unpriced": totals.rows_unpriced,
-        f"by_{by}": [{**row, "amount": decimal_text(row["amount"])} for row in totals.frame(by).to_dict("records")],
+        f"by_{by}": rows_by(totals, by),
         "plain": {currency: plain(one) for currency, one in totals.plain.items()},
         "flagged": [{"flag": flag, "currency": currency, **plain(one)} for (flag, currency), one in totals.flagged.items()],
         "unpriced": [{"reason": reason, "rows": one.rows, "tokens": one.tokens} for reason, one in totals.reasons.items()],

@@ -16,7 +16,9 @@ def facts_of(path: Path) -> list[Facts]:
     """
     recordings = find(path, SOURCES).recordings
     if not recordings:
-        raise BadRecording(f"there are no recordings of {', '.join(SOURCES)} in {path}. Give a folder that holds <source>/<instant>.json.gz.")
+        raise BadRecording(
+            f"there are no recordings of {', '.join(SOURCES)} in {path}. Give a folder that holds <source>/<instant>.json.gz."
+        )
     found: dict[tuple[str, str, str], Facts] = {}
     for one in sorted(recordings, key=lambda recording: (recording.source, recording.observed_at)):
         for listing in SOURCES[one.source].parse(strict_json.loads(one.read()[0])).listings:

@@ -56,7 +56,7 @@ def served(url: str, as_of: datetime | None = None, known_at: datetime | None = 
         where listed_id = :listed_id and meter = 'input'"""
     with connect(url) as connection:
         row = connection.execute(text(query), {"at": as_of, "known": known_at, "listed_id": listed_id}).one_or_none()
-    return row and Serving(row.amount or row.state, row.said_amount or row.said_state, row.held, row.unconfirmed)
+    return None if row is None else Serving(row.amount or row.state, row.said_amount or row.said_state, row.held, row.unconfirmed)
 
 
 def state(url: str) -> list[tuple[Any, ...]]:
@@ -142,7 +142,10 @@ def test_the_last_word_on_a_change_counts(jumped: str) -> None:
 
 
 def test_a_word_on_no_change_is_refused(jumped: str) -> None:
-    with connect(jumped) as connection, pytest.raises(ModelAssetsError, match=r"no held change has the id 'nosuch'. `model-assets held --all`"):
+    with (
+        connect(jumped) as connection,
+        pytest.raises(ModelAssetsError, match=r"no held change has the id 'nosuch'. `model-assets held --all`"),
+    ):
         say_word(connection, "nosuch", "release", why="so", by="somebody")
 
 

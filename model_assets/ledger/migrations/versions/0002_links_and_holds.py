@@ -28,7 +28,7 @@ create table history.link (
     confidence numeric not null check (confidence between 0 and 1),
     evidence jsonb not null,
     suggestions text[] not null,
-    constraint unresolved_has_no_model check ((rule = 'unresolved') = (model is null)),
+    constraint unresolved_has_no_model check (case when model is null then rule in ('unresolved', 'correction') else rule <> 'unresolved' end),
     constraint link_claims_do_not_overlap exclude using gist (key_id with =, seen with &&)
 );
 create index link_by_listing on history.link (source, provider, listed_id);
@@ -131,4 +131,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("drop index history.price_by_listing")
-    op.execute("drop table ops.derived, ops.held_verdict, ops.held_change, ops.identity_correction, history.link")
+    # with the SQL models above them, which the next deployment makes anew
+    op.execute("drop table ops.derived, ops.held_verdict, ops.held_change, ops.identity_correction, history.link cascade")
