@@ -148,8 +148,8 @@ def test_a_held_price_is_reckoned_with_the_last_good_one_and_marked(settled_copy
         ("gpt-4o", "Nothing was counted."),
         ("gpt-4o --input 10 --reasoning 20 --output 5", "20 reasoning tokens are more than the 5 of output"),
         ("claude-sonnet-9 --input 5", "'claude-sonnet-9' was not resolved"),
-        ("gpt-4o --input 5 --provider nobody", "has no price at that time at nobody"),
-        ("gpt-4o --input 5 --at 2026-05-01", "has no price at that time"),
+        ("gpt-4o --input 5 --provider nobody", "is not sold by 'nobody'"),
+        ("gpt-4o --input 5 --at 2026-05-01", "has no price at 2026-05-01"),
     ],
 )
 def test_what_cannot_be_reckoned_is_one_line(ask: Ask, words: str, said: str) -> None:
@@ -188,7 +188,7 @@ def test_a_log_is_priced_at_what_held_at_each_call_and_bad_rows_are_named_and_su
     }
     assert [one["rows"] for one in found["unpriced"]] == [1, 1, 1, 1]
     reasons = " | ".join(one["reason"] for one in found["unpriced"])
-    for reason in ("'no-such' was not resolved", "its time cannot be read", "not a whole number, or negative", "the log must say by which"):
+    for reason in ("'no-such' was not resolved", "its time cannot be read", "not a whole number, or negative", "say by which, in the log"):
         assert reason in reasons
 
 

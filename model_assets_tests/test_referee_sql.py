@@ -171,7 +171,7 @@ def test_the_first_listing_that_asks_a_price_is_the_word_of_its_source(ledger: C
     claim(ledger, "models_dev", "0", 1, listed_id="b")
     claim(ledger, "models_dev", "4", 1, listed_id="c")
     claim(ledger, "models_dev", "5", 1, listed_id="d")
-    assert served(ledger, "listed_id, amount, claims, disputed") == ("c", 4, 1, False)
+    assert served(ledger, "listed_id, amount, claims, disputed") == ("c", 4, 2, True)  # what never asks is no claim beside what does
 
 
 def test_listings_of_other_offers_do_not_meet(ledger: Connection) -> None:

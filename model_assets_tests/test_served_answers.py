@@ -162,7 +162,9 @@ def test_an_empty_ledger_says_how_to_load(url: str) -> None:
 def test_a_model_that_is_gone_has_its_past_price_and_says_until_when(ledger: Connection) -> None:
     assert {row["amount"] for row in prices(ledger, "grok-4", as_of=DAY_2, provider="xai", meter="input")} == {"3"}
     said = refused(ledger, "grok-4")
-    assert said.endswith("It was listed from 2026-05-18T02:00Z until 2026-05-20T02:00Z; ask with --as-of within that time.")
+    assert said.endswith(
+        "It was listed from 2026-05-18T02:00Z until 2026-05-20T02:00Z: `model-assets history grok-4` shows when it had one."
+    )
 
 
 def test_a_price_with_dates_is_answered_in_the_past_and_in_the_announced_future(ledger: Connection) -> None:
@@ -418,7 +420,7 @@ def test_a_person_releases_a_held_price_and_it_is_served(settled_copy: str, ask:
     monkeypatch.setenv("DATABASE_URL", settled_copy)
     [one] = [row for row in json.loads(ask("held", "--json")[1]) if row["kind"] == "held"]
     code, out, err = ask("held", "release", one["held_id"], "--why", "asked the vendor")
-    assert (code, out, err) == (0, f"{one['held_id']} is released: the new price is served.\n", "")
+    assert (code, out, err) == (0, f"{one['held_id']} is released: litellm counts with 5.9, not with 0.59.\n", "")
     assert [row["held_id"] for row in json.loads(ask("held", "--json")[1]) if row["kind"] == "held"] == []
     with connect(settled_copy) as connection:
         query = "select amount::text from catalog.listing_price where source = 'litellm' and listed_id = :id and meter = 'input'"
@@ -428,6 +430,44 @@ def test_a_person_releases_a_held_price_and_it_is_served(settled_copy: str, ask:
     code, out, err = ask("held", "release", "nosuch", "--why", "so")
     assert (code, out) == (1, "")
     assert "no held change has the id 'nosuch'" in err
+    code, out, err = ask("held", "reject", one["held_id"], "--why", "the vendor was wrong")
+    assert (code, out, err) == (0, f"{one['held_id']} is rejected: litellm counts with 0.59, not with 5.9.\n", "")
+    with connect(settled_copy) as connection:
+        assert connection.execute(text(query), {"id": one["listed_id"]}).scalars().all() == ["0.59"]
+    found = json.loads(ask("held", "release", one["held_id"], "--why", "so", "--json")[1])
+    assert (found["held_id"], found["outcome"], found["ended_why"]) == (one["held_id"], "released", "so")
+
+
+def test_what_is_said_after_a_word_on_an_unconfirmed_price_is_true_of_it(
+    settled_copy: str, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", settled_copy)
+    [one] = [row for row in json.loads(ask("held", "--json")[1]) if (row["kind"], row["meter"]) == ("marked", "input")]
+    for verdict, said in (
+        ("reject", "rejected: what models_dev says, 2, stays unconfirmed, as there is no better value"),
+        ("release", "released: what models_dev says, 2, is not unconfirmed any more"),
+    ):
+        assert ask("held", verdict, one["held_id"], "--why", "looked") == (0, f"{one['held_id']} is {said}.\n", "")
+        shown = ask("price", "github-copilot/gpt-4.1", "--meter", "input")[1]
+        assert ("2 USD (unconfirmed)" in shown) == (verdict == "reject")
+
+
+@pytest.mark.parametrize("why", ["", "  ", "\t\n", "\u200b"])
+@pytest.mark.parametrize(
+    "words", [("held", "release", "x"), ("held", "reject", "x"), ("identity", "correct", "x", "a/b"), ("identity", "undo", "1")]
+)
+def test_a_blank_reason_is_refused_before_anything_is_asked(ask: Ask, words: tuple[str, ...], why: str) -> None:
+    code, out, err = ask(*words, "--why", why)
+    assert (code, out) == (2, "")
+    assert "'--why': it is blank. Say why" in err
+
+
+def test_a_change_without_an_amount_is_told_by_its_state() -> None:
+    found = {"from_state": "unknown", "from_amount": None, "to_state": "paid", "to_amount": "55000"}
+    assert answers.before_and_after(found) == ("unknown", "55000")
+    assert answers.before_and_after(found | {"from_state": "paid", "from_amount": "0.000001", "to_state": "gone", "to_amount": None}) == (
+        "0.000001", "gone",
+    )  # fmt: skip
 
 
 def test_a_correction_moves_the_prices_and_undoing_it_brings_them_back(

@@ -365,7 +365,11 @@ select
         when has_price then note
         else format(
             '%s (%s)',
-            case line.state when 'dynamic' then 'its price depends on the route' else 'its price is not stated by ' || line.source end,
+            case
+                when line.state = 'dynamic' then 'its price depends on the route'
+                when line.held then 'the price that ' || line.source || ' states is held'
+                else 'its price is not stated by ' || line.source
+            end,
             note
         )
     end

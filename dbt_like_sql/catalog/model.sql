@@ -1,7 +1,7 @@
 -- What is known of each model: every attribute with the source it was taken from, how long it was seen, what became of it, who sells it and
--- where it is cheapest. Of several statements the one counts that is made by the first of these that say anything: the list of models that
--- stands above all providers; listings at a provider that sells its own models; curated lists; aggregators. Among equals listings shown now
--- come before gone ones, those of the model itself before those of a snapshot, variant, build or region, then what most of them say, then
+-- where it is cheapest. What is said of the model itself comes before what is said of a snapshot, variant, build or region of it; then the
+-- one counts who is the first of these to say anything: the list of models that stands above all providers; listings at a provider that
+-- sells its own models; curated lists; aggregators. Among equals listings shown now come before gone ones, then what most of them say, then
 -- the order of catalog.source_rank. What becomes of a model (lifecycle, last day, successor) only its maker and that list say, or the
 -- one provider that ever sold it; and of their listings those of the model itself where there are any, and only where all of them say so:
 -- that a preview retires, or one of two snapshots, is not the end of the model.
@@ -70,7 +70,7 @@ said as (
 chosen as (
     select distinct on (model, attribute) model, attribute, value, first_said[2] as source
     from said
-    order by model, attribute, class, gone, partial, listings desc, first_said, value
+    order by model, attribute, partial, class, gone, listings desc, first_said, value
 ),
 golden as materialized (
     select

@@ -36,6 +36,13 @@ select
     span.effective_to,
     span.seen_since,
     span.seen_until,
-    span.key_id
+    span.key_id,
+    encode(said.sha256, 'hex') as payload_sha256,
+    looked.last_observed_at
 from {{ ref("catalog.price_span") }} as span
+left join {{ ref("ops.observation") }} as said
+    on said.source = span.source and said.observed_at = span.seen_since and said.verdict = 'accepted'
+left join (
+    select source, max(observed_at) as last_observed_at from {{ ref("ops.observation") }} where verdict = 'accepted' group by source
+) as looked on looked.source = span.source
 where span.served_in @> now()

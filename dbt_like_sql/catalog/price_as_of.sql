@@ -42,11 +42,21 @@ returns table (
     effective_to timestamptz,
     seen_since timestamptz,
     seen_until timestamptz,
-    key_id bigint
+    key_id bigint,
+    payload_sha256 text,
+    last_observed_at timestamptz
 )
 language sql stable parallel safe
 as $$
-with claim as (
+with asking as (
+    select distinct source, provider, listed_id from {{ ref("history.price") }} where state = 'paid'
+),
+asking_offer as (
+    select distinct link.source, link.offer
+    from {{ ref("history.link") }} as link
+    join asking on asking.source = link.source and asking.provider = link.provider and asking.listed_id = link.listed_id
+),
+claim as (
     select
         priced.*,
         coalesce(link.offer, priced.provider || ':?' || priced.listed_id) as offer,
@@ -65,10 +75,16 @@ with claim as (
         on link.source = priced.source and link.provider = priced.provider and link.listed_id = priced.listed_id
         and link.seen @> coalesce(links_at, as_of)
     left join {{ ref("catalog.source_rank") }} as rank on rank.source = priced.source
+    left join asking on asking.source = priced.source and asking.provider = priced.provider and asking.listed_id = priced.listed_id
+    left join asking_offer on asking_offer.source = link.source and asking_offer.offer = link.offer
     -- whatever its dates say, a price is served no longer than its listing is there
-    where priced.effective_from is null and priced.effective_to is null
-        or priced.seen_until is null
-        or priced.seen_until > least(as_of, known_at)
+    where (
+            priced.effective_from is null and priced.effective_to is null
+            or priced.seen_until is null
+            or priced.seen_until > least(as_of, known_at)
+        )
+        -- a listing that never asked anything is no word of a source that lists the same offer at a price, not for any meter or condition
+        and (asking.source is not null or asking_offer.source is null)
 ),
 voiced as (
     select
@@ -78,15 +94,20 @@ voiced as (
             partition by claim.offer, claim.meter, claim.service_tier, claim.prompt_above_tokens, claim.time_window, claim.at_region,
                 claim.detail, claim.currency, claim.source
             order by claim.amount is null, claim.state = 'free', claim.provider, claim.listed_id
-        ) as place_in_source
+        ) as place_in_source,
+        count(*) over same as claims,
+        min(claim.said_amount) over same as lowest,
+        max(claim.said_amount) over same as highest
     from claim
+    window same as (
+        partition by claim.offer, claim.meter, claim.service_tier, claim.prompt_above_tokens, claim.time_window, claim.at_region,
+            claim.detail, claim.currency
+    )
 ),
 judged as (
     select
         claim.*,
-        count(*) over same as claims,
-        min(claim.said_amount) over same as lowest,
-        max(claim.said_amount) over same as highest,
+        count(*) over same as sources,
         bool_or(claim.state = 'paid') over same as any_paid,
         min(claim.rank) over same as best_rank
     from voiced as claim
@@ -136,6 +157,7 @@ select
     case
         when served.claims = 1 then 'the only claim'
         when served.lowest is not distinct from served.highest and served.rank = served.best_rank then 'all agree'
+        when served.sources = 1 then 'the first of its source''s listings that asks a price'
         when served.own_feed then 'the provider''s own feed'
         when served.rank > served.best_rank then 'a number before an unknown, a price before a free one'
         when served.dated then 'the first in rank, and it states its dates'
@@ -154,7 +176,17 @@ select
     served.effective_to,
     served.seen_since,
     served.seen_until,
-    served.key_id
+    served.key_id,
+    encode(said.sha256, 'hex'),
+    looked.last_observed_at
 from in_order as served
+left join {{ ref("ops.observation") }} as said
+    on said.source = served.source and said.observed_at = served.seen_since and said.verdict = 'accepted'
+left join (
+    select source, max(observed_at) as last_observed_at
+    from {{ ref("ops.observation") }}
+    where verdict = 'accepted' and observed_at <= least(as_of, known_at)
+    group by source
+) as looked on looked.source = served.source
 where served.place = 1
 $$

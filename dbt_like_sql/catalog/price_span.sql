@@ -5,7 +5,15 @@
 -- index: (model, meter)
 -- index: (offer, meter)
 -- index: (listed_id)
-with dated as (
+with asking as (
+    select distinct source, provider, listed_id from {{ ref("history.price") }} where state = 'paid'
+),
+asking_offer as (
+    select distinct link.source, link.offer
+    from {{ ref("history.link") }} as link
+    join asking on asking.source = link.source and asking.provider = link.provider and asking.listed_id = link.listed_id
+),
+dated as (
     select price.*
     from {{ ref("history.price") }} as price
     left join (
@@ -79,7 +87,9 @@ claim as (
     left join {{ ref("catalog.source_rank") }} as rank on rank.source = believed.source
     left join {{ ref("ops.held_change") }} as doubt
         on doubt.key_id = believed.key_id and doubt.changed_at = lower(believed.seen) and upper(doubt.held) is null
-    where not isempty(believed.holds * coalesce(link.seen, '(,)'))
+    left join asking on asking.source = believed.source and asking.provider = believed.provider and asking.listed_id = believed.listed_id
+    left join asking_offer on asking_offer.source = link.source and asking_offer.offer = link.offer
+    where not isempty(believed.holds * coalesce(link.seen, '(,)')) and (asking.source is not null or asking_offer.source is null)
 ),
 keyed as (
     select
@@ -107,7 +117,10 @@ said as (
         row_number() over (
             partition by keyed.price_key, spell.since, keyed.source
             order by keyed.good_amount is null, keyed.good_state = 'free', keyed.provider, keyed.listed_id
-        ) as place_in_source
+        ) as place_in_source,
+        count(*) over same as claims,
+        min(keyed.said_amount) over same as lowest,
+        max(keyed.said_amount) over same as highest
     from spell
     join keyed on keyed.price_key = spell.price_key and keyed.served_in @> spell.since
     -- of one listing's dated and undated claims only the one that counts is a claim at that time
@@ -125,13 +138,12 @@ said as (
                 > (coalesce(keyed.effective_from, '-infinity'), lower(keyed.seen))
             )
     )
+    window same as (partition by keyed.price_key, spell.since)
 ),
 judged as (
     select
         said.*,
-        count(*) over same as claims,
-        min(said.said_amount) over same as lowest,
-        max(said.said_amount) over same as highest,
+        count(*) over same as sources,
         bool_or(said.good_state = 'paid') over same as any_paid,
         min(said.rank) over same as best_rank
     from said
@@ -176,6 +188,7 @@ select
     case
         when served.claims = 1 then 'the only claim'
         when served.lowest is not distinct from served.highest and served.rank = served.best_rank then 'all agree'
+        when served.sources = 1 then 'the first of its source''s listings that asks a price'
         when served.own_feed then 'the provider''s own feed'
         when served.rank > served.best_rank then 'a number before an unknown, a price before a free one'
         when served.dated then 'the first in rank, and it states its dates'
@@ -202,6 +215,6 @@ where served.place = 1
 group by
     served.offer, served.sold_by, served.model, served.snapshot, served.alias, served.variant, served.build, served.at_region, served.meter,
     meter.per, served.good_amount, served.currency, served.good_state, served.service_tier, served.prompt_above_tokens, served.time_window,
-    served.detail, served.source, served.provider, served.listed_id, served.claims, served.lowest, served.highest, served.held, served.held_id,
+    served.detail, served.source, served.provider, served.listed_id, served.claims, served.sources, served.lowest, served.highest, served.held, served.held_id,
     served.said_state, served.said_amount, served.unconfirmed, served.effective_from, served.effective_to, served.seen, served.key_id, served.rank,
     served.best_rank, served.own_feed, served.dated

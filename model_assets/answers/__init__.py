@@ -10,8 +10,9 @@ from model_assets.answers.past import history
 from model_assets.answers.plain import Answer, plain, read_instant
 from model_assets.answers.prices import amount_in_words, prices
 from model_assets.answers.why import payload_bytes, why
+from model_assets.gate.held_changes import before_and_after
 
 __all__ = [
-    "Answer", "Difference", "Named", "amount_in_words", "claims", "corrections", "difference", "disputes", "held", "history", "named",
-    "payload_bytes", "plain", "prices", "quarantined", "read_instant", "resolve", "status", "unresolved", "why",
+    "Answer", "Difference", "Named", "amount_in_words", "before_and_after", "claims", "corrections", "difference", "disputes", "held", "history",
+    "named", "payload_bytes", "plain", "prices", "quarantined", "read_instant", "resolve", "status", "unresolved", "why",
 ]  # fmt: skip

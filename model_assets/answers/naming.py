@@ -108,8 +108,8 @@ def resolve(
         )
     rows = connection.execute(text(LISTED_AS), {"given": given, "provider": provider, "at": at}).all()
     canonical = connection.execute(text("select exists (select from history.link where model = :given)"), {"given": given}).scalar()
-    if canonical:
-        return [_canonical(given)]
+    if canonical:  # whatever else a provider calls so, this is the one that is meant
+        return [link for link in map(_link, rows) if link.model == given] or [_canonical(given)]
     return [_link(row) for row in rows] or [(resolver() if resolver else resolver_of(connection)).resolve_id(given, provider, at)]
 
 

@@ -33,8 +33,8 @@ def read_instant(given: str) -> datetime:
 
 
 def plain(row: Answer) -> Answer:
-    """A row as JSON can hold it: amounts as exact text, instants in UTC with a Z, spans in seconds."""
-    return {name: _plain(value) for name, value in row.items()}
+    """A row as JSON can hold it: amounts as exact text, instants in UTC with a Z, spans in seconds; keys as text, being larger than 2^53."""
+    return {name: str(value) if name == "key_id" else _plain(value) for name, value in row.items()}
 
 
 def _plain(value: Any) -> Any:

@@ -12,22 +12,10 @@ from model_assets.ledger.observations import instant_text
 #: an id for a served price: of the claim that is served
 PRICE_ID = "lpad(to_hex({0}.key_id), 16, '0')"
 SERVED = f"""
-select {PRICE_ID.format("served")} as price_id, served.*,
-       observation.observed_at, encode(observation.sha256, 'hex') as payload_sha256,
-       looked.last_observed_at,
-       coalesce(cast(:at as timestamptz), now()) - looked.last_observed_at as age,
-       doubt.held_reasons
+select {PRICE_ID.format("served")} as price_id, served.*, served.seen_since as observed_at,
+       coalesce(cast(:at as timestamptz), now()) - served.last_observed_at as age,
+       (select reasons from ops.held_change as doubt where doubt.held_id = served.held_id) as held_reasons
 from catalog.price_as_of(cast(:at as timestamptz), cast(:known as timestamptz), cast(:links as timestamptz)) as served
-left join lateral (
-    select observed_at, sha256 from ops.observation
-    where source = served.source and observed_at = served.seen_since and verdict = 'accepted'
-) as observation on true
-left join lateral (
-    select max(observed_at) as last_observed_at from ops.observation
-    where source = served.source and verdict = 'accepted' and observed_at <= least(cast(:at as timestamptz), cast(:known as timestamptz))
-      and observed_at < coalesce(served.seen_until, 'infinity')
-) as looked on true
-left join (select held_id, reasons as held_reasons from ops.held_change) as doubt on doubt.held_id = served.held_id
 where {{condition}}
   and (cast(:provider as text) is null or :provider in (served.provider, served.source_provider))
   and (cast(:meter as text) is null or served.meter = :meter)
@@ -64,7 +52,7 @@ def prices(
     if not everything:
         rows = meant.chosen(rows, lambda row, name: row[name])
     if not rows:
-        raise ModelAssetsError(_nothing(connection, meant, at, known, provider, meter))
+        raise ModelAssetsError(nothing_priced(connection, meant, at, known, provider, meter))
     return [row | {"served": in_words(row)} for row in rows]
 
 
@@ -86,7 +74,9 @@ def amount_in_words(state: str | None, amount: object, currency: str) -> str:
     return f"{amount} {currency}" if state == "paid" else str(state)
 
 
-def _nothing(connection: Connection, meant: Named, at: datetime, known: datetime, provider: str | None, meter: str | None) -> str:
+def nothing_priced(
+    connection: Connection, meant: Named, at: datetime, known: datetime, provider: str | None, meter: str | None = None
+) -> str:
     """Why no price was found, and what to ask instead."""
     which = "link.model = :model" if meant.model else "link.offer = any(:offers)"
     seen = connection.execute(
@@ -105,6 +95,18 @@ def _nothing(connection: Connection, meant: Named, at: datetime, known: datetime
         return f"{what} is not sold by {provider!r}. It is sold by: {', '.join(sorted(seen.sellers))}."
     if known < seen.first:
         return f"Nothing was known of {what} at {instant_text(known)}: it is seen since {instant_text(seen.first)}. Ask with a later --known-at."
-    span = f"from {instant_text(seen.first)} until {'now' if seen.still else instant_text(seen.last)}"
     of = f" of {meter}" if meter else ""
-    return f"{what} has no price{of} at {instant_text(at)} under the id {meant.given!r}. It was listed {span}; ask with --as-of within that time."
+    said = f"{what} has no price{of} at {instant_text(at)} under the id {meant.given!r}"
+    others = connection.scalars(
+        text(
+            "select distinct offer from catalog.price_as_of(cast(:at as timestamptz), cast(:known as timestamptz))"
+            " where model = :model and (cast(:provider as text) is null or :provider in (provider, source_provider)) order by offer limit 4"
+        ),
+        {"at": at, "known": known, "model": meant.model, "provider": provider},
+    ).all()
+    if others:
+        return f"{said}. Sold then were: {', '.join(others)}. Ask with the id of one of them, or for another meter."
+    if known < at and seen.first <= at:
+        return f"{said}, by what was known at {instant_text(known)}. Ask with a later --known-at."
+    span = f"from {instant_text(seen.first)} until {'now' if seen.still else instant_text(seen.last)}"
+    return f"{said}. It was listed {span}: `model-assets history {meant.given}` shows when it had one."

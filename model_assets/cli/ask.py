@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from model_assets import answers
-from model_assets.cli.base import INSTANT, WORDS, age, as_json, cli, source_names
+from model_assets.cli.base import INSTANT, MOST_ROWS, WORDS, age, as_json, cli, source_names
 from model_assets.contracts import METERS
 from model_assets.database import connect
 from model_assets.errors import ModelAssetsError
@@ -207,7 +207,7 @@ def told(found: dict[str, Any]) -> list[str]:
             f"{other['source']:<12} {words}{' (last good value; a newer one is held)' if other['held'] else ''}: {other['provider']}/{other['listed_id']}"
         )
     for doubt in found["gate"]:
-        words = f"{doubt['from_amount']} -> {doubt['to_amount']} ({doubt['to_state']})"
+        words = " -> ".join(answers.before_and_after(doubt))
         ended = f"; {doubt['outcome']}: {doubt['ended_why']}" if doubt["outcome"] != "open" else ""
         lines += [f"gate       {doubt['kind']} {doubt['held_id']} at {doubt['changed_at']}: {words}. {'; '.join(doubt['reasons'])}{ended}"]
     lines += [
@@ -224,7 +224,7 @@ def told(found: dict[str, Any]) -> list[str]:
 @click.option("--model", type=WORDS, help="Only of this model (any id of any source).")
 @click.option("--provider", type=WORDS, help="Only at this provider.")
 @click.option("--all", "everything", is_flag=True, help="Those that closed, too.")
-@click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="At most so many, the largest first.")
+@click.option("--limit", type=click.IntRange(0, MOST_ROWS), default=50, show_default=True, help="At most so many, the largest first.")
 @as_json
 def disputes(model: str | None, provider: str | None, everything: bool, limit: int, json_wanted: bool) -> None:
     """Where sources name different prices for the same thing."""
@@ -239,5 +239,6 @@ def disputes(model: str | None, provider: str | None, everything: bool, limit: i
         # an open dispute is told by what its sides say now; one that closed, by all that they said
         sides = [side for side in row["sides"] if row["closed_at"] or not side["until"]]
         row["claims"] = "; ".join(dict.fromkeys(f"{side['source']}: {side['amount']}" for side in sides))
-        row["times"] = f"{float(row['ratio']):,.2f}" if row["ratio"] else ""
+        row["times"] = f"{float(row['ratio']):,.4g}" if row["ratio"] else ""
+        row["closed_at"] = "a source was not read since" if row["stale"] else row["closed_at"]
     print_rows(rows, ("offer", "meter", "condition", "claims", "times", "served_source", "opened_at", "closed_at"), "disputes")

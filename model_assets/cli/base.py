@@ -19,6 +19,8 @@ from model_assets.terminal import complain, say
 
 as_json = click.option("--json", "json_wanted", is_flag=True, help="Print JSON: amounts as text, times in UTC.")
 source_names = click.Choice(sorted(SOURCES))
+#: what a --limit may ask for
+MOST_ROWS = 1_000_000
 
 
 class Instant(click.ParamType):

@@ -2,24 +2,36 @@
 
 import getpass
 from datetime import UTC, datetime
+from typing import Any
 
 import click
 
 from model_assets import answers
 from model_assets.cli.ask import condition
-from model_assets.cli.base import INSTANT, WORDS, as_json, cli, source_names
+from model_assets.cli.base import INSTANT, MOST_ROWS, WORDS, Words, as_json, cli, source_names
 from model_assets.database import connect
 from model_assets.readiness import existing_ledger, ready_ledger
 from model_assets.settings import read_settings
-from model_assets.terminal import print_json, print_rows, say
+from model_assets.terminal import print_json, print_rows, printable, say
 
-why_option = click.option("--why", required=True, type=WORDS, help="The reason, kept with the word.")
+
+class Reason(Words):
+    """A text in which something can be read."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        words = super().convert(value, param, ctx)
+        if not any(one.isprintable() and not one.isspace() for one in words):
+            self.fail("it is blank. Say why, for whoever asks later.", param, ctx)
+        return words
+
+
+why_option = click.option("--why", required=True, type=Reason(), help="The reason, kept with the word.")
 
 
 @cli.group(invoke_without_command=True)
 @click.option("--all", "everything", is_flag=True, help="Those of the past, too, with how they ended.")
 @click.option("--since", type=INSTANT, help="Only changes of this instant and later.")
-@click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="At most so many, newest first.")
+@click.option("--limit", type=click.IntRange(0, MOST_ROWS), default=50, show_default=True, help="At most so many, newest first.")
 @as_json
 @click.pass_context
 def held(context: click.Context, everything: bool, since: datetime | None, limit: int, json_wanted: bool) -> None:
@@ -36,12 +48,12 @@ def held(context: click.Context, everything: bool, since: datetime | None, limit
         return
     for row in rows:
         row["condition"] = condition(row)
-        row["price"] = f"{row['from_amount'] or row['from_state']} -> {row['to_amount'] or row['to_state']}"
+        row["price"] = " -> ".join(answers.before_and_after(row))
         row["reason"] = "; ".join(row["reasons"]) + (f" ({row['outcome']}: {row['ended_why']})" if row["outcome"] != "open" else "")
         row["listing"] = f"{row['provider']}/{row['listed_id']}"
     if rows:
         print_rows(rows, ("held_id", "kind", "changed_at", "source", "listing", "meter", "condition", "price", "reason"))
-        say("`model-assets held release ID --why ...` serves the new price, `held reject ID --why ...` keeps the old one.")
+        say("`model-assets held release ID --why ...` believes the new price, `held reject ID --why ...` the last good one.")
     else:
         say("Nothing is held.")
 
@@ -51,7 +63,7 @@ def held(context: click.Context, everything: bool, since: datetime | None, limit
 @why_option
 @as_json
 def release(held_id: str, why: str, json_wanted: bool) -> None:
-    """Serve a held price after all."""
+    """Believe a held price after all, or a marked one without reserve."""
     _say_word(held_id, "release", why, json_wanted)
 
 
@@ -60,7 +72,10 @@ def release(held_id: str, why: str, json_wanted: bool) -> None:
 @why_option
 @as_json
 def reject(held_id: str, why: str, json_wanted: bool) -> None:
-    """Never serve a held price: the last good one goes on."""
+    """Never believe a held price: the last good one goes on.
+
+    One that was released, by a person or by time, is held again.
+    """
     _say_word(held_id, "reject", why, json_wanted)
 
 
@@ -75,8 +90,17 @@ def _say_word(held_id: str, verdict: str, why: str, json_wanted: bool) -> None:
     if json_wanted:
         print_json({name: found[name] for name in ("held_id", "outcome", "ended_by", "ended_why")})
     else:
-        served = "the new price is served" if found["outcome"] == "released" else "the last good price goes on being served"
-        say(f"{held_id} is {found['outcome']}: {served}.")
+        say(printable(f"{held_id} is {found['outcome']}: {_came_of(found)}."))
+
+
+def _came_of(change: dict[str, Any]) -> str:
+    """What counts of a source after a word; whether that is served is the referee's to say."""
+    before, after = answers.before_and_after(change)
+    if change["kind"] == "marked":
+        counts = "is not unconfirmed any more" if change["outcome"] == "released" else "stays unconfirmed, as there is no better value"
+        return f"what {change['source']} says, {after}, {counts}"
+    believed, other = (after, before) if change["outcome"] == "released" else (before, after)
+    return f"{change['source']} counts with {believed}, not with {other}"
 
 
 @cli.group()
@@ -177,7 +201,7 @@ def corrections(json_wanted: bool) -> None:
 
 
 @identity.command()
-@click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="At most so many.")
+@click.option("--limit", type=click.IntRange(0, MOST_ROWS), default=50, show_default=True, help="At most so many.")
 @as_json
 def unresolved(limit: int, json_wanted: bool) -> None:
     """Listings that no rule resolves, with the nearest models, none of which is used."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from model_assets import answers, recording_files
-from model_assets.cli.base import INSTANT, WORDS, as_json, cli, shown_url, source_names
+from model_assets.cli.base import INSTANT, MOST_ROWS, WORDS, as_json, cli, shown_url, source_names
 from model_assets.database import connect
 from model_assets.errors import BadRecording
 from model_assets.readiness import existing_ledger, ready_ledger
@@ -144,7 +144,7 @@ def accept(source: str, instant: datetime, why: str, replaced: bool, json_wanted
 
 @cli.command()
 @click.option("--source", type=source_names, help="Only this source.")
-@click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="At most so many, newest first.")
+@click.option("--limit", type=click.IntRange(0, MOST_ROWS), default=50, show_default=True, help="At most so many, newest first.")
 @as_json
 def quarantine(source: str | None, limit: int, json_wanted: bool) -> None:
     """Rows that broke the contract, where and why.

@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from model_assets.answers.naming import Named, named
+from model_assets.answers.naming import Named, lists, named
+from model_assets.answers.prices import nothing_priced
 from model_assets.cost.book import Served, Unpriced
 from model_assets.cost.table import PriceRow, row_of
 from model_assets.errors import ModelAssetsError
@@ -59,7 +60,9 @@ def _the_one(meant: Named, offers: dict[str, list[dict[str, Any]]], provider: st
         return next(iter(offers))
     sellers = sorted({rows[0]["provider"] for rows in offers.values()})
     if len(sellers) > 1:
-        return Unpriced(f"{what} is sold by {len(sellers)} providers ({', '.join(sellers[:4])}, ...): the log must say by which")
+        return Unpriced(
+            f"{what} is sold by {len(sellers)} providers ({', '.join(sellers[:4])}, ...): say by which, in the log or by --as-provider"
+        )
     named_parts = {part: getattr(meant, part, "") or "" for part in PARTS}
     just = [offer for offer, rows in offers.items() if all((rows[0][part] or "") == named_parts[part] for part in PARTS)]
     if len(just) == 1:
@@ -77,7 +80,7 @@ def offers_at(
 
     Raises ModelAssetsError where the id cannot be resolved, or nothing of it has a price then.
     """
-    meant = named(connection, model, provider)
+    meant = named(connection, model, provider if lists(connection, provider, model) else None)
     rows = connection.execute(
         text(
             f"select * from catalog.price_as_of(cast(:at as timestamptz), cast(:known as timestamptz)) where {meant.condition}"
@@ -89,9 +92,7 @@ def offers_at(
     for row in meant.chosen(rows.mappings().all(), lambda row, name: row[name]):
         offers.setdefault(anywhere(row["offer"]), []).append(_row(row))
     if not offers:
-        raise ModelAssetsError(
-            f"{meant.model or model} has no price at that time{f' at {provider}' if provider else ''}. `model-assets history {model}` shows when it had one."
-        )
+        raise ModelAssetsError(nothing_priced(connection, meant, at, known_at, provider))
     return offers
 
 

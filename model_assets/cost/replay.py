@@ -58,13 +58,13 @@ class Replay:
 
     def _priced_as(self, logged: tuple[str, str]) -> tuple[str, str]:
         model, provider = logged
-        if self.what_if.model is not None:
-            provider = ""  # who sold the one model need not sell the other
         return self.what_if.model or model, self.what_if.provider or provider
 
     def _offer(self, pair: tuple[str, str]) -> Offer | Unpriced:
         if pair not in self.offers:
             found = self.book.spans(pair[0], pair[1] or None)
+            if isinstance(found, Unpriced) and pair[1] and self.what_if.model and not self.what_if.provider:
+                found = self.book.spans(pair[0], None)  # who sold the one model need not sell the other
             self.offers[pair] = found if isinstance(found, Unpriced) else Offer(found)
         return self.offers[pair]
 

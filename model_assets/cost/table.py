@@ -165,7 +165,11 @@ class PriceTable:
         except NoPrice as none:
             return Charge(meter, Choice(None, str(none)), "")
         if row.state in ("unknown", "dynamic"):
-            unstated = f"its price is not stated{f' by {row.source}' if row.source else ''}"
+            unstated = (
+                f"the price that {row.source} states is held"
+                if row.held
+                else f"its price is not stated{f' by {row.source}' if row.source else ''}"
+            )
             reason = "its price depends on the route" if row.state == "dynamic" else unstated
             return Charge(meter, Choice(None, f"{reason} ({why})"), row.state)
         return Charge(meter, Choice(row, why), row.state)

@@ -8,6 +8,7 @@ No rule knows the name of a provider, a model or a day.
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from math import log10
 from statistics import median
 
@@ -193,7 +194,12 @@ def _confirmed(case: Case) -> list[str]:
 def _evidence(case: Case, kinds: Sequence[str]) -> dict[str, object]:
     found: dict[str, object] = {"kinds": list(kinds), "others": len(case.siblings)}
     if case.siblings:
-        found["others_median"] = float(f"{10 ** median(case.siblings.values()):.6g}")
+        found["others_median"] = _six_figures(median(case.siblings.values()))
     if case.ratio is not None:
-        found["ratio"] = float(f"{10**case.ratio:.6g}")
+        found["ratio"] = _six_figures(case.ratio)
     return found
+
+
+def _six_figures(logarithm: float) -> str:
+    """A number from its logarithm to base 10, rounded, in plain digits: evidence is kept as JSON, where a number would be a float."""
+    return f"{Decimal(f'{10**logarithm:.6g}'):f}"

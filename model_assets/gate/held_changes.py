@@ -1,9 +1,11 @@
 """Held changes in the database: a function of the ledger, of the links, and of people's words; computed anew when one of them moved."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
@@ -33,6 +35,17 @@ select coalesce((select sum(hashtextextended(key_id || digest::text || seen::tex
        case when exists (select from ops.held_change where outcome = 'open')
             then (select max(observed_at) || ' ' || count(*) from ops.observation where verdict = 'accepted') end
 """
+# what a source says of a price is no longer what it began to say at changed_at
+OVER = """
+exists (select from history.price where key_id = held_change.key_id and (lower(seen) > changed_at or upper(seen) > changed_at))
+"""
+CHANGE = f"select *, {OVER} as over from ops.held_change where held_id = :id"
+# an observation may be some minutes ahead of the database's clock: a word on it comes after it all the same
+KEEP = """
+insert into ops.held_verdict (held_id, source, key_id, digest, changed_at, verdict, why, decided_by, decided_at)
+select held_id, source, key_id, digest, changed_at, :verdict, :why, :by, greatest(clock_timestamp(), changed_at + interval '1 microsecond')
+from ops.held_change where held_id = :id
+"""
 LINKS = f"select {', '.join(Link._fields)} from history.link where upper(seen) is null"
 
 
@@ -61,24 +74,33 @@ def refresh_held(connection: Connection) -> int:
 
 
 def say_word(connection: Connection, held_id: str, verdict: str, *, why: str, by: str) -> Row[tuple[object, ...]]:
-    """Keep a person's verdict on a held change, and bring what is held up to it. Returns the change as it stands then.
+    """Keep a person's verdict (release or reject) on a held or released change, and bring what is held up to it. Returns the change as it
+    stands then.
 
-    Raises ModelAssetsError where no change has that id.
+    Raises ModelAssetsError where no change has that id, or where its source says something else since: there is nothing left to decide.
     """
-    found = connection.execute(
-        text("select source, key_id, digest, changed_at, outcome, ended_by from ops.held_change where held_id = :id"), {"id": held_id}
-    ).one_or_none()
+    refresh_held(connection)  # a day loaded meanwhile may have ended the claim
+    found = connection.execute(text(CHANGE), {"id": held_id}).one_or_none()
     if found is None:
         raise ModelAssetsError(f"no held change has the id {held_id!r}. `model-assets held --all` lists them.")
-    connection.execute(
-        text(
-            "insert into ops.held_verdict (held_id, source, key_id, digest, changed_at, verdict, why, decided_by)"
-            " values (:id, :source, :key_id, :digest, :changed_at, :verdict, :why, :by)"
-        ),
-        {"id": held_id, "verdict": verdict, "why": why, "by": by, **found._mapping},
-    )
+    if found.over or found.outcome == "withdrawn":
+        raise ModelAssetsError(
+            f"{held_id} ({found.source}: {found.provider}/{found.listed_id}, {found.meter} {' -> '.join(before_and_after(found._asdict()))}) is over: "
+            f"{found.ended_why if found.outcome == 'withdrawn' else f'{found.source} says something else since'}. "
+            "There is nothing left to decide; `model-assets held` lists what is held now."
+        )
+    connection.execute(text(KEEP), {"id": held_id, "verdict": verdict, "why": why, "by": by})
     refresh_held(connection)
     return connection.execute(text("select * from ops.held_change where held_id = :id"), {"id": held_id}).one()
+
+
+def before_and_after(change: Mapping[str, Any]) -> tuple[str, str]:
+    """The last good value and the new one of a held change: the amount, or the state where there is none."""
+    return _amount_or_state(change["from_amount"], change["from_state"]), _amount_or_state(change["to_amount"], change["to_state"])
+
+
+def _amount_or_state(amount: Decimal | str | None, state: str) -> str:
+    return state if amount is None else f"{Decimal(amount):f}"
 
 
 def rules_version() -> str:
@@ -110,7 +132,10 @@ def _kind(one: Held) -> str:
 
 def _held(one: Held) -> str:
     """Knowledge time as Postgres writes a range. Only a release ends a hold: what its source took back before was never proven. One that was
-    released in the very instant in which it began is kept as an instant."""
+    released in the very instant in which it began is kept as an instant.
+
+    One that was rejected after a release is held from its beginning: that it was believed for a while is in no range, since a question about
+    that while deserves the value that people stand by."""
     until = one.held_until if one.outcome == "released" else None
     if until is None:
         return f'["{one.held_from.isoformat()}",)'
@@ -123,7 +148,8 @@ def held(connection: Connection, *, everything: bool, limit: int, since: datetim
         text(
             "select held_change.*, link.model, link.sold_by from ops.held_change"
             " left join history.link using (source, provider, listed_id)"
-            " where (link.seen is null or upper(link.seen) is null) and (:everything or outcome = 'open' or outcome = 'rejected' and upper(held) is null)"
+            " where (link.seen is null or upper(link.seen) is null)"
+            f" and (:everything or outcome = 'open' or outcome = 'rejected' and not {OVER})"
             " and (cast(:since as timestamptz) is null or changed_at >= :since)"
             " order by changed_at desc, source, held_change.provider, held_change.listed_id, meter limit :limit"
         ),

@@ -1,7 +1,7 @@
 """The gate run over all that was ever observed: what was held when, why, and how each hold ended. A pure function of events and words."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
@@ -19,6 +19,8 @@ class Replay:
         self.memory = Memory(model_of, provider_of)
         self.helds: list[Held] = []
         self.open: dict[str, dict[PriceKey, Held]] = defaultdict(dict)
+        #: released, and still what the source says: a person may hold it again
+        self.released: dict[str, dict[PriceKey, Held]] = defaultdict(dict)
         self._words = sorted(words, key=lambda word: (word.decided_at, word.source, word.key_id))
         self._next_word = 0
 
@@ -69,6 +71,7 @@ class Replay:
 
     def _succeed(self, source: str, said: Said, at: datetime) -> None:
         """A claim that ends takes its hold with it; what follows is judged against the last good value."""
+        self.released[source].pop(said.key, None)
         held = self.open[source].get(said.key)
         if held is None:
             return
@@ -110,17 +113,25 @@ class Replay:
         return ""
 
     def _hear(self, until: datetime | None) -> None:
-        """Act on the words of people up to an instant. A word about a claim that is not held any more changes nothing."""
+        """Act on the words of people up to an instant, in the order in which they were said: the last on a claim counts. One about a claim
+        that is over changes nothing."""
         while self._next_word < len(self._words) and (until is None or self._words[self._next_word].decided_at <= until):
             word = self._words[self._next_word]
             self._next_word += 1
-            held = next((one for one in self.open[word.source].values() if _meant(word, one)), None)
-            if held is None:
-                continue
             if word.verdict == "release":
-                self._end(held, word.decided_at, "released", word.decided_by, word.why)
-            else:
-                held.outcome, held.ended_by, held.ended_why = "rejected", word.decided_by, word.why
+                if held := _about(word, self.open):
+                    self._end(held, word.decided_at, "released", word.decided_by, word.why)
+            elif held := _about(word, self.open) or _about(word, self.released):
+                self._reject(held, word)
+
+    def _reject(self, held: Held, word: Word) -> None:
+        """Hold it for good; what was released before is held again, and its last good value the good one again."""
+        if held.outcome == "released":
+            held.held_until = None
+            self.open[held.source][held.key] = self.released[held.source].pop(held.key)
+            if held.kind == "held":
+                self.memory.settle(held.source, held.key, held.from_state, held.from_amount)
+        held.outcome, held.ended_by, held.ended_why = "rejected", word.decided_by, word.why
 
     def _end(self, held: Held, at: datetime, outcome: Literal["released", "withdrawn"], by: str, why: str) -> None:
         """A hold is over: once released its value is the good one."""
@@ -128,8 +139,14 @@ class Replay:
         if held.outcome == "open" or outcome == "released":
             held.outcome, held.ended_by, held.ended_why = outcome, by, why
         del self.open[held.source][held.key]
-        if outcome == "released" and held.kind == "held":
-            self.memory.settle(held.source, held.key, held.to_state, held.to_amount)
+        if outcome == "released":
+            self.released[held.source][held.key] = held
+            if held.kind == "held":
+                self.memory.settle(held.source, held.key, held.to_state, held.to_amount)
+
+
+def _about(word: Word, holds: Mapping[str, Mapping[PriceKey, Held]]) -> Held | None:
+    return next((held for held in holds.get(word.source, {}).values() if _meant(word, held)), None)
 
 
 def _meant(word: Word, held: Held) -> bool:
@@ -140,7 +157,7 @@ def _meant(word: Word, held: Held) -> bool:
 
 
 def _amount(state: str, amount: Decimal | None) -> str:
-    return state if amount is None else str(amount)
+    return state if amount is None else f"{amount:f}"
 
 
 def replay(

@@ -48,7 +48,7 @@ _CONTEXT = re.compile(r"\d+k|1m|2m")
 #: Words of a derivative: a model of its own, made from another.
 DERIVED = frozenset({
     "abliterated", "uncensored", "derestricted", "heretic", "distill", "distilled", "unshackled", "decensored", "lora", "ft", "finetune",
-    "finetuned", "jailbreak", "unslop",
+    "finetuned", "jailbreak", "unslop", "rpr", "rpmax", "rprmax",
 })  # fmt: skip
 #: What a name may hold of a model's build-up: sizes, active parameters, experts, and the number of a first version.
 ARCHITECTURE = re.compile(r"\d+(\.\d+)?[bt]|a\d+(\.\d+)?b|\d+e|v1")
@@ -133,7 +133,7 @@ def read_path(listed_id: str, provider: Provider) -> Path:
     known, unknown, variants, builds = "", "", [], []
     for part in before:
         low = part.lower()
-        if low in author_names():
+        if low in author_names() and not (provider_of(low).name == provider.name and provider.kind != "maker"):
             known = author_names()[low]
         elif low in BUILDS:
             builds.append(low)
@@ -333,11 +333,15 @@ def _contained() -> dict[str, str]:
     return {word: author.name for author in authors().values() for word in author.contains}
 
 
+def maker_in(words: tuple[str, ...]) -> str:
+    """The author whose models alone bear one of these words, wherever it stands; '' where none does."""
+    return next((_contained()[word] for word in words if word in _contained()), "")
+
+
 def family_of(words: tuple[str, ...]) -> str:
     """The author whose family of names these words belong to; '' where no family is known."""
-    for word in words:
-        if word in _contained():
-            return _contained()[word]
+    if maker := maker_in(words):
+        return maker
     for length in (4, 3, 2, 1):
         if len(words) >= length and (found := _families().get(words[:length])):
             return found
@@ -347,8 +351,7 @@ def family_of(words: tuple[str, ...]) -> str:
 def candidates(explicit: str, words: tuple[str, ...], provider: Provider) -> tuple[str, ...]:
     """Whose model this may be, the likeliest first: whom the path names, whose family the name is of, who makes what is sold here."""
     family = family_of(words)
-    contained = next((_contained()[word] for word in words if word in _contained()), "")
-    order = [contained if explicit in author_names().values() else "", explicit, family]
+    order = [maker_in(words) if explicit in author_names().values() else "", explicit, family]
     if not explicit and not family:
         order += [author.name for author in authors().values() if words and words[0] in author.bare] or [provider.author]
     return tuple(dict.fromkeys(author for author in order if author))

@@ -1,15 +1,17 @@
 """Which models are known: those of the canonical list, those that authors sell or publish themselves, and what several sellers agree on."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from model_assets.identity.grammar import Reading, bare_words, key_of, read, same_snapshot
+from model_assets.identity.grammar import Reading, bare_words, is_context, key_of, maker_in, read, same_snapshot
 from model_assets.identity.link import Facts
 from model_assets.identity.registry import LIST, OWN, SOLD, STAGES, TUNED, Found, Key, Model, Registry, look_up
-from model_assets.identity.tables import Provider, author_names, provider_of, same_models
+from model_assets.identity.tables import Provider, author_names, authors, provider_of, same_models
 
 Listed = list[tuple[Facts, Provider, Reading]]
+#: Where names are told apart by their words alone: a source, its provider, an author, and the date that the names bear.
+Shelf = tuple[str, str, str, str]
 
 
 class Named(NamedTuple):
@@ -33,6 +35,7 @@ class Known:
         sellers = [provider_of(facts.provider) for facts in everything]
         listed = [(facts, seller, read(facts.listed_id, seller.name)) for facts, seller in zip(everything, sellers, strict=True)]
         self.registry.past_preview = past_preview(listed)
+        self._bases = bases(listed)
         for _, _, reading in listed:
             for author in reading.authors[:1]:
                 self.registry.note_sizes(author, bare_words(reading.words, author))
@@ -42,10 +45,18 @@ class Known:
         self._learn_sold(listed)
         self._note_snapshots(listed)
 
-    def find(self, reading: Reading, most: int = SOLD) -> Named | None:
-        """The model that a name stands for, under the first of its possible authors who has one; null where none has."""
+    def find(self, reading: Reading, most: int = SOLD, base: bool = False) -> Named | None:
+        """The model that a name stands for, under the first of its possible authors who has one; null where none has.
+
+        `base` says that the name is one of `is_base`.
+        """
+        tuned = not reading.repository or bool(reading.snapshot and TUNED.intersection(reading.words))
+
+        def fits(found: Found) -> bool:
+            return not (base and adds_tuning(found.model, reading.words)) and not trained_to_think(reading, found)
+
         for author in reading.authors:
-            found = look_up(self.registry, author, bare_words(reading.words, author), most, tuned=not reading.repository)
+            found = look_up(self.registry, author, bare_words(reading.words, author), most, tuned, fits)
             if found and may_be(reading, author, found):
                 return Named(author, found)
         return None
@@ -56,6 +67,10 @@ class Known:
             return model
         named = self.find(read(id))
         return named.found.model if named else None
+
+    def is_base(self, facts: Facts, reading: Reading) -> bool:
+        """Whether a listing's seller lists its name with "instruct" or the like too: then it does not mean the model that was tuned."""
+        return bool(reading.authors) and (_shelf(facts, reading), key_of(reading.words)) in self._bases
 
     def has_snapshot(self, model: Model, snapshot: str) -> bool:
         """Whether somebody lists a snapshot of a model that may be this one."""
@@ -79,7 +94,11 @@ class Known:
 
     def _learn_own(self, listed: Listed) -> None:
         """Know what authors sell themselves, and the names of their weights."""
-        own = [reading for _, seller, reading in listed if seller.kind != "plan" and reading.authors[:1] == (seller.author,)]
+        own = [
+            reading
+            for _, seller, reading in listed
+            if seller.kind != "plan" and not says_only_latest(reading) and reading.authors[:1] == (seller.author,)
+        ]
         weights = [read(id) for id in sorted({facts.hugging_face_id for facts, _, _ in listed if facts.hugging_face_id})]
         names = [reading for reading in (*own, *weights) if reading.authors and reading.derived != "ft"]
         apart = told_apart(names)
@@ -106,10 +125,10 @@ class Known:
         names: dict[Key, Counter[str]] = defaultdict(Counter)
         for facts, seller, reading in listed:
             is_name = reading.authors and not reading.alias and not (reading.derived and not reading.explicit) and reading.derived != "ft"
-            if not is_name or self.find(reading, OWN):
+            if not is_name or self.find(reading, OWN, self.is_base(facts, reading)):
                 continue
             key = reading.authors[0], key_of(bare_words(reading.words, reading.authors[0]))
-            sellers[key] |= {seller.name, "its own name"} if self._speaks_for_itself(facts, reading) else {seller.name}
+            sellers[key] |= {seller.name, "its own name"} if self._speaks_for_itself(facts, seller, reading) else {seller.name}
             names[key][reading.name] += 1 + 2 * bool(reading.explicit) + 3 * (facts.source == "openrouter")
         for known_as, these in sorted(sellers.items()):
             if len(these) > 1:
@@ -117,20 +136,20 @@ class Known:
                 name = min(spelled, key=lambda one: (-spelled[one], one))
                 self._add(Model(f"{author}/{name}", author, bare_words(read(f"{author}/{name}").words, author), SOLD))
 
-    def _speaks_for_itself(self, facts: Facts, reading: Reading) -> bool:
+    def _speaks_for_itself(self, facts: Facts, seller: Provider, reading: Reading) -> bool:
         """Whether one listing is enough to know a name by: of an organisation nobody else could mean, or at a seller who keeps to authors' names.
 
-        OpenRouter's ids are permanent slugs. Those of Bedrock are agreed with the vendor; but not where one only adds to a known name.
+        OpenRouter's ids are permanent slugs; those of Hugging Face's router are the names of weights. Those of Bedrock are agreed with the vendor; but not where one only adds to a known name.
         """
         if reading.explicit and reading.explicit not in author_names().values():
             return True
-        if facts.source == "openrouter":
+        if facts.source == "openrouter" or seller.name.startswith("huggingface"):
             return bool(reading.explicit)
         return reading.vendor and not self.registry.holds_part_of(reading.authors[0], reading.words)
 
     def _note_snapshots(self, listed: Listed) -> None:
-        for _, _, reading in listed:
-            if reading.snapshot and (named := self.find(reading)):
+        for facts, _, reading in listed:
+            if reading.snapshot and (named := self.find(reading, base=self.is_base(facts, reading))):
                 self._snapshots[named.found.model.id].add(reading.snapshot)
 
     def _add(self, model: Model, snapshot: str = "") -> Model:
@@ -150,8 +169,29 @@ def named_in_full(reading: Reading) -> str:
 
 
 def may_be(reading: Reading, author: str, found: Found) -> bool:
-    """Whether a name found under another author than its path names is still that author's model: only if it is the whole name."""
-    return not reading.explicit or author == reading.explicit or (found.rule == "grammar" and not found.modes)
+    """Whether a name found under another author than its path names is still that author's model: only if it is the whole name.
+
+    A known author's path contradicts it, but for weights that the other converted, and a name that says whose it is (`mistral-nemotron`).
+    """
+    if not reading.explicit or author == reading.explicit:
+        return True
+    contradicted = reading.explicit in authors() and not reading.build and author != maker_in(reading.words)
+    return found.rule == "grammar" and not found.modes and not contradicted
+
+
+def adds_tuning(model: Model, words: tuple[str, ...]) -> bool:
+    """Whether a model's name says that it was tuned, and these words do not."""
+    return not TUNED.isdisjoint(model.words) and TUNED.isdisjoint(words)
+
+
+def trained_to_think(reading: Reading, found: Found) -> bool:
+    """Whether a name is of dated weights named after their thinking: they were trained to, so it is no mode of the weights without."""
+    return reading.repository and bool(reading.snapshot) and "thinking" in found.modes
+
+
+def says_only_latest(reading: Reading) -> bool:
+    """Whether an id says no more than the newest of a family, at some length of context (`kimi-latest-8k`): that names no model."""
+    return bool(reading.alias) and sum(not is_context(word) for word in reading.words) < 2
 
 
 def untuned(words: tuple[str, ...]) -> tuple[str, ...]:
@@ -169,15 +209,29 @@ def told_apart(readings: Iterable[Reading]) -> set[Key]:
     return {name for name, spelled in names.items() if len(spelled) > 1}
 
 
-def past_preview(listed: Sequence[tuple[Facts, Provider, Reading]]) -> set[Key]:
+def past_preview(listed: Listed) -> set[Key]:
     """The names that one seller lists both as they are and as a preview, no date telling them apart."""
-    names: dict[tuple[str, str, str], set[tuple[str, ...]]] = defaultdict(set)
+    return {(author, name) for (_, _, author, snapshot), name in listed_without(listed, frozenset({"preview"})) if not snapshot}
+
+
+def bases(listed: Listed) -> set[tuple[Shelf, tuple[str, ...]]]:
+    """The names that one seller lists both as they are and with what says that a model was tuned, no date telling them apart."""
+    return listed_without(listed, TUNED)
+
+
+def listed_without(listed: Listed, extra: frozenset[str]) -> set[tuple[Shelf, tuple[str, ...]]]:
+    """The names that one seller lists both with words of `extra` and without them, and where."""
+    names: dict[Shelf, set[tuple[str, ...]]] = defaultdict(set)
     for facts, _, reading in listed:
-        if reading.authors and not reading.snapshot:
-            names[facts.source, facts.provider, reading.authors[0]].add(key_of(reading.words))
+        if reading.authors:
+            names[_shelf(facts, reading)].add(key_of(reading.words))
     return {
-        (author, released)
-        for (_, _, author), these in names.items()
+        (shelf, plain)
+        for shelf, these in names.items()
         for name in these
-        if "preview" in name and (released := tuple(word for word in name if word != "preview")) in these
+        if not extra.isdisjoint(name) and (plain := tuple(word for word in name if word not in extra)) in these
     }
+
+
+def _shelf(facts: Facts, reading: Reading) -> Shelf:
+    return facts.source, facts.provider, reading.authors[0], reading.snapshot

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import combinations
 from typing import NamedTuple
 
@@ -40,6 +40,9 @@ class Found(NamedTuple):
     model: Model
     rule: str
     modes: tuple[str, ...] = ()
+
+
+Fits = Callable[[Found], bool]
 
 
 class Registry:
@@ -175,22 +178,33 @@ def without_modes(words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], tup
             yield tuple(word for place, word in enumerate(words) if place not in gone), tuple(words[place] for place in gone)
 
 
-def look_up(registry: Registry, author: str, words: tuple[str, ...], most: int, tuned: bool = True) -> Found | None:
+def look_up(
+    registry: Registry, author: str, words: tuple[str, ...], most: int, tuned: bool = True, fits: Fits | None = None
+) -> Found | None:
     """The model that an author's name stands for, by the strictest rule that finds one; null where none does.
 
-    `most` bounds from where a model may be known; `tuned` says whether a name that does not say "instruct" may mean the model that was tuned.
+    `most` bounds from where a model may be known; `tuned` says whether a name that does not say "instruct" may mean the model that was tuned,
+    by the rules for an author's own models; `fits` refuses what a rule finds, and leaves it to the next.
     The whole name comes first. A word is read as a mode only where no model bears it; one that is often in the name of another model (`fast`,
     `turbo`) only of a model in the canonical list or of open weights, or where nothing better is known.
     """
     for reading, glued in ((words, ""), (unglued(words), "; a number read as a version")):
         if glued and reading == words:
             continue
-        found = _whole(registry, author, reading, tuned) or _modes(registry, author, reading)
-        if not found and most == SOLD:
-            found = _sold(registry, author, reading, tuned)
-        if found:
-            return found._replace(rule=found.rule + glued)
+        for found in _found(registry, author, reading, most, tuned):
+            if not fits or fits(found):
+                return found._replace(rule=found.rule + glued)
     return None
+
+
+def _found(registry: Registry, author: str, words: tuple[str, ...], most: int, tuned: bool) -> Iterator[Found]:
+    """What each group of rules finds, the strictest first."""
+    if found := _whole(registry, author, words, tuned):
+        yield found
+    if found := _modes(registry, author, words):
+        yield found
+    if most == SOLD and (found := _sold(registry, author, words, tuned)):
+        yield found
 
 
 def _whole(registry: Registry, author: str, words: tuple[str, ...], tuned: bool) -> Found | None:

@@ -7,11 +7,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from model_assets.identity.grammar import Reading, family_of, read
+from model_assets.identity.grammar import Reading, family_of, maker_in, read
 from model_assets.identity.known import Known
 from model_assets.identity.link import Correction, Facts, Link, offer_key
 from model_assets.identity.registry import LIST, OWN, SOFT, SOLD, TUNED, Model, look_up
-from model_assets.identity.tables import aliases, author_names, provider_of
+from model_assets.identity.tables import aliases, author_names, authors, provider_of
 
 #: How sure a rule is of itself, by its name up to the first colon or semicolon.
 CONFIDENCE = {"correction": "1", "exact": "1", "alias": "0.98", "grammar": "0.95", "reviewed": "0.85", "unresolved": "0"}
@@ -42,12 +42,16 @@ class Resolver:
     def __init__(self, canonical: Iterable[Facts], listings: Iterable[Facts] = (), corrections: Iterable[Correction] = ()) -> None:
         canonical, listings = list(canonical), list(listings)
         self.known = Known(canonical, listings)
-        self._listed = {(provider_of(facts.provider).name, facts.listed_id.lower()): facts for facts in sorted(set(listings), key=_key)}
+        every = sorted(set(listings), key=_key)
+        self._listed = {(provider_of(facts.provider).name, facts.listed_id.lower()): facts for facts in every}
+        self._sold_as: dict[str, list[Facts]] = defaultdict(list)
+        for facts in every:
+            self._sold_as[facts.listed_id.lower()].append(facts)
         self._released = {facts.listed_id.lower(): facts.released_on for facts in canonical}
         self._corrections: dict[tuple[str | None, str | None, str], list[Correction]] = defaultdict(list)
         for correction in sorted(corrections, key=lambda one: one.decided_at):
             self._corrections[correction.source, correction.provider, correction.listed_id].append(correction)
-        self._answers: dict[tuple[str, str, bool], Answer] = {}
+        self._answers: dict[tuple[str, str, bool, bool], Answer] = {}
         self._squashed = {(model.author, squash(model.words)): model for model in self.known.registry.exact.values() if model.rank == LIST}
         self._said: dict[str, str] = {}
 
@@ -58,18 +62,36 @@ class Resolver:
     def resolve_id(self, text: str, provider: str | None = None, at: datetime | None = None) -> Link:
         """The link of any id that a person types: of any source, with its provider before it or not, or canonical.
 
-        An id whose version or snapshot nobody has listed is refused: its model is null, and suggestions are named.
+        An id that nobody lists must say whose model it is, and be found by a strict rule. One whose version or snapshot nobody has listed
+        is refused: its model is null, and suggestions are named.
         """
-        facts = Facts("", provider or "", text.strip())
-        by_author = not provider and text.strip().partition("/")[0].lower() in author_names()
-        answer = self._decide(facts, at) if by_author else _refused("")
-        if not answer.model and (listed := self._as_listed(text, provider)):
+        first = text.strip().partition("/")[0].lower() if "/" in text and not provider else ""
+        by_author = first in author_names() and provider_of(first).kind in ("", "maker")
+        facts = Facts("", provider or (first if first in author_names() and not by_author else ""), text.strip())
+        if by_author and (answer := self._strictly(facts, at)).model:
+            return self._as_dated(facts, answer)
+        listed = self._as_listed(text, provider)
+        if listed and not (by_author and _contradicted(facts, self.resolve(listed, at))):
             return self.resolve(listed, at)
-        answer = answer if answer.model else self._decide(facts, at)
+        return self._as_dated(facts, self._strictly(facts, at))
+
+    def _as_dated(self, facts: Facts, answer: Answer) -> Link:
+        """The link of a typed id, refused where it names a snapshot of its model that nobody lists."""
         snapshot = _read(facts).snapshot
         if answer.model and snapshot and not self.known.has_snapshot(answer.model, snapshot):
             return self._link(facts, _refused(f"nobody lists a snapshot {snapshot} of {answer.model.id}"), (answer.model.id,))
         return self._link(facts, answer)
+
+    def _strictly(self, facts: Facts, at: datetime | None) -> Answer:
+        """The answer for a typed id. A loose rule counts only where all who list this very id mean that model by it."""
+        answer = self._decide(facts, at)
+        if not answer.model or answer.rule in ("correction", "exact", "alias"):
+            return answer
+        if answer.rule == "grammar" and says_whose(_read(facts)):
+            return answer
+        if {self.resolve(one, at).model for one in self._sold_as.get(facts.listed_id.lower(), ())} == {answer.model.id}:
+            return answer
+        return _refused(f"it says too little to mean {answer.model.id} for certain, and those who list it, if any, do not all mean that")
 
     def _as_listed(self, text: str, provider: str | None) -> Facts | None:
         """The listing that an id names together with its provider; null where it names none."""
@@ -83,11 +105,12 @@ class Resolver:
 
     def _decide(self, facts: Facts, at: datetime | None) -> Answer:
         """The first answer, in the order that counts: a person's word, exact, a curated alias, what the name says."""
-        key = provider_of(facts.provider).name, facts.listed_id, bool(facts.source)
+        reading = _read(facts)
+        key = provider_of(facts.provider).name, facts.listed_id, bool(facts.source), self.known.is_base(facts, reading)
         if found := self._corrected(facts, at) or self._exact(facts) or self._alias(facts, at):
             return found
         if key not in self._answers:
-            self._answers[key] = self._by_name(_read(facts), bool(facts.source))
+            self._answers[key] = self._by_name(reading, *key[2:])
         return self._weigh(facts, self._answers[key])
 
     def _corrected(self, facts: Facts, at: datetime | None) -> Answer | None:
@@ -126,13 +149,13 @@ class Resolver:
             return Answer(model, "alias", {"alias": f"its source says that it stands for {facts.canonical_hint}"})
         return None
 
-    def _by_name(self, reading: Reading, listed: bool) -> Answer:
+    def _by_name(self, reading: Reading, listed: bool, base: bool) -> Answer:
         """The model that the name says."""
         if reading.derived == "ft":
             return _fine_tune(reading, listed)
-        named = self.known.find(reading)
+        named = self.known.find(reading, base=base)
         if named is None:
-            return _refused(self._why_not(reading))
+            return _refused(self._why_not(reading, base))
         found = named.found
         evidence = {"words": " ".join(reading.words), "known_from": KNOWN_FROM[found.model.rank]}
         if found.modes:
@@ -141,10 +164,15 @@ class Resolver:
             evidence["published_by"] = reading.explicit
         return Answer(found.model, found.rule, evidence, found.modes)
 
-    def _why_not(self, reading: Reading) -> str:
+    def _why_not(self, reading: Reading, base: bool) -> str:
         """Why a name leads to no model, in words."""
-        if base := self._derived_from(reading):
-            return f"it is made from {base}, a model of its own that no source lists under an author"
+        if base:
+            return "its seller lists the tuned model by a name that says so, and no other model is known by this one"
+        if derived_from := self._derived_from(reading):
+            return f"it is made from {derived_from}, a model of its own that no source lists under an author"
+        whose = family_of(reading.words)
+        if whose and reading.explicit in authors() and reading.explicit != whose:
+            return f"its path names {reading.explicit}, and its name is one of {whose}'s"
         return "no model is known by this name" if reading.authors else "it names neither an author nor a family of models"
 
     def _weigh(self, facts: Facts, answer: Answer) -> Answer:
@@ -199,10 +227,13 @@ class Resolver:
         """The model that a derivative was made from, as far as its name says; '' where it is none, or does not say."""
         if not reading.derived:
             return ""
-        words = tuple(word for word in reading.words if word != reading.derived)
-        for author in dict.fromkeys((*reading.authors, family_of(words))):
-            if author and (found := look_up(self.known.registry, author, words, SOLD)):
-                return found.model.id
+        named = [tuple(word for word in reading.words if word != reading.derived)]
+        if maker := maker_in(reading.words):  # behind its base's name stand its maker's own words, up to a version
+            named.append(tuple(word for word in reading.words[: reading.words.index(reading.derived)] if maker_in((word,)) != maker))
+        for words in named:
+            for author in dict.fromkeys((*reading.authors, family_of(words))):
+                if author and (found := look_up(self.known.registry, author, words, SOLD)):
+                    return found.model.id
         return ""
 
 
@@ -225,6 +256,16 @@ def _key(facts: Facts) -> tuple[str, str, str]:
 
 def _read(facts: Facts) -> Reading:
     return read(facts.listed_id, provider_of(facts.provider).name)
+
+
+def _contradicted(facts: Facts, found: Link) -> bool:
+    """Whether a typed id names an author, and what is listed by it is another author's."""
+    return bool(found.model) and found.author != _read(facts).explicit
+
+
+def says_whose(reading: Reading) -> bool:
+    """Whether an id says by an author, a family, or a word of letters whose model is meant: `v3` and `r1` are only versions."""
+    return bool(reading.explicit or family_of(reading.words) or any(re.search("[a-z]{2}", word) for word in reading.words))
 
 
 def _refused(why: str) -> Answer:

@@ -210,6 +210,14 @@ def test_a_price_with_stated_dates_passes() -> None:
     assert [one.outcome for one in world.replay.step(Event("feed", day(3), [Said(key, "paid", Decimal(1000))]))] == ["pass"]
 
 
+def test_evidence_has_amounts_and_ratios_as_text_in_plain_digits() -> None:
+    found = judged({"p/m": ("1", "2")}, {"p/m": ("0.000001", "2")}, {"q/m": ("0.00001", "2"), "r/m": ("0.00001", "2")})
+    evidence = found["p/m input"].evidence
+    assert (evidence["ratio"], evidence["others_median"], evidence["others"]) == ("0.000001", "0.00001", 2)
+    far = judged({"p/m": ("0.003", "2")}, {"p/m": ("4000", "2")})["p/m input"].evidence
+    assert far["ratio"] == "1333330"
+
+
 def test_every_reason_is_a_plain_sentence_with_its_numbers() -> None:
     verdicts = judged(MANY | {"p/x": ("1", "4")}, dict.fromkeys(MANY, ("0", "0")) | {"p/x": ("4000", "1000")})
     held = [one for one in verdicts.values() if one.outcome == "hold"]

@@ -1,8 +1,9 @@
 """Held changes in the database: what is served while the gate doubts, how it ends, and that it follows from ledger and words alone."""
 
 import random
+import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -139,6 +140,107 @@ def test_the_last_word_on_a_change_counts(jumped: str) -> None:
         assert say_word(connection, held_id, "release", why="no slip", by="another").outcome == "released"
         assert connection.execute(text("select count(*) from ops.held_verdict")).scalar_one() == 2
     assert served(jumped) == Serving("1000", "1000")
+
+
+@pytest.fixture
+def proven(url: str) -> str:
+    """A price of 1 that becomes 10, and is believed after two more days; and another one that is held."""
+    for step in range(4):
+        say(url, step, a(ONE if step == 0 else TEN), model("lab/b", ONE if step < 2 else THOUSAND))
+    settle(url)
+    return url
+
+
+def refused(url: str, held_id: str, verdict: str) -> str:
+    """How a word is refused; nothing of it is kept."""
+    words = "select count(*) from ops.held_verdict"
+    with connect(url) as connection:
+        before = connection.execute(text(words)).scalar_one()
+    with pytest.raises(ModelAssetsError) as error, connect(url) as connection:
+        say_word(connection, held_id, verdict, why="so", by="somebody")
+    with connect(url) as connection:
+        assert connection.execute(text(words)).scalar_one() == before
+    return str(error.value)
+
+
+def test_what_time_released_a_person_rejects_and_the_last_good_value_is_served_again(proven: str) -> None:
+    assert (the_one(proven)["ended_by"], served(proven)) == ("time", Serving("10", "10"))
+    query = "select held_id, xmin::text from ops.held_change where listed_id <> 'lab/a'"
+    with connect(proven) as connection:
+        others = connection.execute(text(query)).all()
+        found = say_word(connection, the_one(proven)["held_id"], "reject", why="a slip", by="somebody")
+    assert (found.outcome, found.ended_by, found.ended_why) == ("rejected", "somebody", "a slip")
+    assert (the_one(proven)["held"].lower, the_one(proven)["held"].upper) == (at(1), None)
+    assert served(proven) == Serving("1", "10", held=True)
+    say(proven, 40, a(TEN), model("lab/b", THOUSAND))
+    settle(proven)
+    assert served(proven) == Serving("1", "10", held=True), "however long it is said"
+    with connect(proven) as connection:
+        assert connection.execute(text(query)).all() == others
+        assert [row["listed_id"] for row in held(connection, everything=False, limit=9)] == ["lab/b", "lab/a"]
+
+
+def test_release_and_reject_take_turns_and_each_is_true_until_the_next(proven: str) -> None:
+    held_id = the_one(proven)["held_id"]
+    for verdict, outcome, said in [("reject", "rejected", "1"), ("release", "released", "10")] * 2:
+        with connect(proven) as connection:
+            assert say_word(connection, held_id, verdict, why="so", by="somebody").outcome == outcome
+        assert served(proven) == Serving(said, "10", held=said == "1")
+
+
+def test_a_word_on_what_its_source_took_back_or_said_otherwise_since_is_refused(proven: str) -> None:
+    released, doubted = the_one(proven)["held_id"], state(proven)[-1][0]
+    say(proven, 4, a("0.000011"), model("lab/b", ONE))
+    settle(proven)
+    before = state(proven)
+    assert refused(proven, released, "reject") == (
+        f"{released} (openrouter: openrouter/lab/a, input 1 -> 10) is over: openrouter says something else since. "
+        "There is nothing left to decide; `model-assets held` lists what is held now."
+    )
+    assert "1 -> 1000) is over: openrouter took it back." in refused(proven, doubted, "release")
+    assert refused(proven, doubted, "reject").startswith(doubted)
+    assert state(proven) == before
+
+
+def test_what_was_rejected_is_not_held_any_more_once_its_source_took_it_back(jumped: str) -> None:
+    held_id = the_one(jumped)["held_id"]
+    with connect(jumped) as connection:
+        say_word(connection, held_id, "reject", why="a slip", by="somebody")
+        connection.execute(text("update ops.held_verdict set decided_at = :at"), {"at": at(1.5)})
+        assert len(held(connection, everything=False, limit=9)) == 1
+    say(jumped, 2, a(ONE))
+    settle(jumped)
+    assert the_one(jumped)["outcome"] == "rejected"
+    with connect(jumped) as connection:
+        assert held(connection, everything=False, limit=9) == []
+    assert "openrouter says something else since" in refused(jumped, held_id, "release")
+
+
+def test_a_day_loaded_but_not_settled_counts_before_a_word_does(jumped: str) -> None:
+    held_id = the_one(jumped)["held_id"]
+    say(jumped, 2, a(ONE))
+    assert "is over: openrouter took it back" in refused(jumped, held_id, "release")
+
+
+def test_a_word_on_an_observation_that_is_ahead_of_the_clock_counts(jumped: str) -> None:
+    ahead = "update {0} set {1} where {2} = :at"
+    soon = {"at": at(1), "soon": datetime.now(at(1).tzinfo) + timedelta(minutes=4)}
+    with connect(jumped) as connection:
+        connection.execute(text("truncate ops.held_change, ops.derived"))
+        connection.execute(text(ahead.format("ops.observation", "observed_at = :soon", "observed_at")), soon)
+        connection.execute(text(ahead.format("history.price", "seen = tstzrange(lower(seen), :soon)", "upper(seen)")), soon)
+        connection.execute(text(ahead.format("history.price", "seen = tstzrange(:soon, null)", "lower(seen)")), soon)
+    settle(jumped)
+    with connect(jumped) as connection:
+        assert say_word(connection, the_one(jumped)["held_id"], "release", why="so", by="somebody").outcome == "released"
+
+
+def test_evidence_is_kept_without_floats(proven: str) -> None:
+    with connect(proven) as connection:
+        kept = connection.execute(text("select evidence::text from ops.held_change")).scalars().all()
+    assert kept
+    assert [found for found in kept if re.search(r"[0-9][.e][0-9]", re.sub(r'"[^"]*"', "", found))] == []
+    assert any('"ratio": "1000"' in found for found in kept)
 
 
 def test_a_word_on_no_change_is_refused(jumped: str) -> None:

@@ -151,6 +151,77 @@ def test_a_person_may_release_what_was_rejected() -> None:
     assert (held.outcome, held.held_until) == ("released", day(2.5))
 
 
+def proven_and_rejected(number: float) -> World:
+    """A world in which the tenfold price proved itself by time, and a person rejected it on a day."""
+    held = held_on(2).helds[0]
+    world = World([word(held, "reject", number)])
+    for step in range(1, 7):
+        world.look(step, RIGHT if step == 1 else WRONG)
+    return world
+
+
+def test_what_time_released_a_person_may_still_reject_and_the_last_good_value_is_good_again() -> None:
+    world = proven_and_rejected(4.5)
+    [held] = world.helds
+    assert (held.outcome, held.ended_by, held.ended_why, held.held_until) == ("rejected", "ann", "looked at the price list", None)
+    assert world.good("p/m") == "1"
+    world.look(60, WRONG)
+    world.look(60.5, WRONG, "other")
+    assert (world.helds[0].outcome, world.good("p/m")) == ("rejected", "1"), "neither time nor another source releases it"
+
+
+def test_what_follows_a_rejected_release_is_judged_against_the_last_good_value() -> None:
+    world = proven_and_rejected(4.5)
+    assert world.look(7, {"p/m": ("1.1", "2")})["p/m input"].change.from_amount == Decimal(1)
+    assert (world.helds[0].outcome, world.helds[0].held_until, world.good("p/m")) == ("rejected", day(7), "1.1")
+
+
+def test_the_last_of_many_words_counts_by_when_they_were_said() -> None:
+    world = held_on(2)
+    [claim] = world.helds
+    words = [word(claim, "reject", 5), word(claim, "release", 3), word(claim, "release", 6), word(claim, "reject", 4)]
+    for count, outcome, good in ((1, "released", "10"), (2, "rejected", "1"), (3, "rejected", "1"), (4, "released", "10")):
+        said = sorted(words, key=lambda one: one.decided_at)[:count]
+        for given in (said, said[::-1]):
+            replayed = Replay(given).run(world.events)
+            assert (replayed.helds[0].outcome, replayed.memory.good["feed"][KEY]) == (outcome, ("paid", Decimal(good)))
+    assert replayed.helds[0].held_until == day(6)
+
+
+def test_a_word_on_a_released_claim_that_is_over_changes_nothing() -> None:
+    world = World()
+    for number in range(1, 5):
+        world.look(number, RIGHT if number == 1 else WRONG)
+    world.look(5, {"p/m": ("11", "2")})
+    replayed = Replay([word(world.helds[0], "reject", 6)]).run(world.events)
+    assert replayed.helds == world.helds
+    assert replayed.memory.good["feed"][KEY] == ("paid", Decimal(11))
+
+
+def test_listings_whose_end_was_released_are_served_on_once_a_person_rejects_that() -> None:
+    listed: dict[str, Asked] = {f"p/m{number}": (f"{number}", f"{number}.5") for number in range(1, 41)}
+    world = World()
+    for number in range(1, 6):
+        world.look(number, listed if number == 1 else dict(list(listed.items())[10:]))
+    assert ({held.outcome for held in world.helds}, world.good("p/m1")) == ({"released"}, None)
+    [gone] = [held for held in world.helds if held.key == PriceKey("p", "m1", "input")]
+    replayed = Replay([word(gone, "reject", 6)]).run(world.events)
+    assert replayed.memory.good["feed"][gone.key] == ("paid", Decimal(1))
+    [rejected] = [held for held in replayed.helds if held.outcome != "released"]
+    assert (rejected.held_id, rejected.outcome, rejected.held_until) == (gone.held_id, "rejected", None)
+
+
+def test_a_rejected_mark_stays_unconfirmed_and_is_no_less_good() -> None:
+    free: dict[str, Asked] = {"p/m": ("0", "2")}
+    world = World()
+    for number in range(1, 6):
+        world.look(number, free if number == 1 else RIGHT)
+    assert [held.outcome for held in world.helds] == ["released"]
+    replayed = Replay([word(world.helds[0], "reject", 6)]).run(world.events)
+    assert [(held.kind, held.outcome, held.held_until) for held in replayed.helds] == [("marked", "rejected", None)]
+    assert replayed.memory.good["feed"][KEY] == ("paid", Decimal(1))
+
+
 def test_a_word_about_another_claim_changes_nothing() -> None:
     world = held_on(3)
     meant = word(world.helds[0], "release", 4)
