@@ -10,23 +10,24 @@ from model_assets.errors import ModelAssetsError
 from model_assets.ledger.observations import instant_text
 
 PRICE_COLUMNS = (
-    "source, provider, listed_id, meter, per, amount, currency, state, service_tier, prompt_above_tokens, time_window, region, detail,"
-    " effective_from, effective_to, seen_since"
+    "source, provider, listed_id, meter, per, said_amount as amount, currency, said_state as state, held, unconfirmed, service_tier,"
+    " prompt_above_tokens, time_window, region, detail, effective_from, effective_to, seen_since"
 )
 
 
 def claims(
     connection: Connection, model: str, as_of: datetime | None, known_at: datetime | None, provider: str | None, source: str | None
 ) -> list[Answer]:
-    """What a listed id costs, by every source and provider that lists it; at `as_of`, by what was known at `known_at` (both now if null).
+    """What every source says that a listed id costs, right or wrong: `held` and `unconfirmed` say what the gate thinks of it.
 
-    `model` is an id letter for letter, or `provider/id`. Raises ModelAssetsError, naming the nearest ids, where nothing is priced under it.
+    At `as_of`, by what was known at `known_at` (both now if null). `model` is an id letter for letter, or `provider/id`. Raises
+    ModelAssetsError, naming the nearest ids, where nothing is priced under it.
     """
     at, known = as_of or datetime.now(UTC), known_at or datetime.now(UTC)
     found = connection.execute(
         text(
-            f"select {PRICE_COLUMNS} from catalog.price_claim_as_of(cast(:at as timestamptz), cast(:known as timestamptz))"
-            " where (listed_id = :model or provider || '/' || listed_id = :model)"
+            f"select {PRICE_COLUMNS} from catalog.listing_price_as_of(cast(:at as timestamptz), cast(:known as timestamptz))"
+            " where said_state <> 'gone' and (listed_id = :model or provider || '/' || listed_id = :model)"
             " and (cast(:provider as text) is null or provider = :provider) and (cast(:source as text) is null or source = :source)"
             " order by source, provider, listed_id, meter, service_tier, prompt_above_tokens, time_window nulls first, region, detail"
         ),

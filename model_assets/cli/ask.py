@@ -67,7 +67,8 @@ def price(
         return
     for row in rows:
         row["condition"] = condition(row)
-        row["price"] = row["served"] if "served" in row else answers.amount_in_words(row["state"], row["amount"], row["currency"])
+        said = answers.amount_in_words(row["state"], row["amount"], row["currency"])
+        row["price"] = row["served"] if "served" in row else said + doubted(row["held"], row["unconfirmed"])
         row["age"] = age(row.get("age"))
         row["id"] = row.get("price_id", "")[:8]
     if claims:
@@ -78,6 +79,11 @@ def price(
         return
     print_rows(rows, ("offer", "meter", "price", "per", "condition", "source", "rule", "seen_since", "age", "id"))
     say("`model-assets why ID` leads from a price back to the payload that says it.")
+
+
+def doubted(held: bool, unconfirmed: bool) -> str:
+    """What the gate thinks of a number, to be written behind it."""
+    return " (held)" if held else " (unconfirmed)" if unconfirmed else ""
 
 
 def condition(row: dict[str, Any]) -> str:
@@ -106,8 +112,9 @@ def diff(since: datetime, until: datetime, source: str | None, json_wanted: bool
     print_rows(found.listings, ("change", "source", "provider", "listed_id", "name"), f"listings: {len(found.listings)}")
     for row in found.prices:
         row["condition"] = condition(row)
-        row["from"] = row["from_amount"] if row["from_state"] == "paid" else row["from_state"]
-        row["to"] = row["to_amount"] if row["to_state"] == "paid" else row["to_state"]
+        for side in ("from", "to"):
+            said = row[f"{side}_amount"] if row[f"{side}_state"] == "paid" else row[f"{side}_state"]
+            row[side] = said and said + doubted(row[f"{side}_held"], row[f"{side}_unconfirmed"])
     print_rows(
         found.prices,
         ("change", "source", "provider", "listed_id", "meter", "per", "condition", "from", "to"),

@@ -77,16 +77,17 @@ def say_word(connection: Connection, held_id: str, verdict: str, *, why: str, by
     """Keep a person's verdict (release or reject) on a held or released change, and bring what is held up to it. Returns the change as it
     stands then.
 
-    Raises ModelAssetsError where no change has that id, or where its source says something else since: there is nothing left to decide.
+    Raises ModelAssetsError where no change has that id, or where its source does not say that any more: there is nothing left to decide.
     """
     refresh_held(connection)  # a day loaded meanwhile may have ended the claim
     found = connection.execute(text(CHANGE), {"id": held_id}).one_or_none()
     if found is None:
         raise ModelAssetsError(f"no held change has the id {held_id!r}. `model-assets held --all` lists them.")
     if found.over or found.outcome == "withdrawn":
+        what = f"{found.provider}/{found.listed_id}, {found.meter} {' -> '.join(before_and_after(found._asdict()))}"
+        ended = found.ended_why if found.outcome == "withdrawn" else f"{found.source} does not say that any more"
         raise ModelAssetsError(
-            f"{held_id} ({found.source}: {found.provider}/{found.listed_id}, {found.meter} {' -> '.join(before_and_after(found._asdict()))}) is over: "
-            f"{found.ended_why if found.outcome == 'withdrawn' else f'{found.source} says something else since'}. "
+            f"{held_id} ({found.source}: {what}) is over: {ended}. "
             "There is nothing left to decide; `model-assets held` lists what is held now."
         )
     connection.execute(text(KEEP), {"id": held_id, "verdict": verdict, "why": why, "by": by})

@@ -139,7 +139,8 @@ class Known:
     def _speaks_for_itself(self, facts: Facts, seller: Provider, reading: Reading) -> bool:
         """Whether one listing is enough to know a name by: of an organisation nobody else could mean, or at a seller who keeps to authors' names.
 
-        OpenRouter's ids are permanent slugs; those of Hugging Face's router are the names of weights. Those of Bedrock are agreed with the vendor; but not where one only adds to a known name.
+        OpenRouter's ids are permanent slugs; those of Hugging Face's router are the names of weights. Those of Bedrock are agreed with the
+        vendor; but not where one only adds to a known name.
         """
         if reading.explicit and reading.explicit not in author_names().values():
             return True

@@ -89,9 +89,11 @@ class Resolver:
             return answer
         if answer.rule == "grammar" and says_whose(_read(facts)):
             return answer
-        if {self.resolve(one, at).model for one in self._sold_as.get(facts.listed_id.lower(), ())} == {answer.model.id}:
+        meant = {self.resolve(one, at).model for one in self._sold_as.get(facts.listed_id.lower(), ())}
+        if meant == {answer.model.id}:
             return answer
-        return _refused(f"it says too little to mean {answer.model.id} for certain, and those who list it, if any, do not all mean that")
+        why = "those who list it do not all mean that" if meant else "nobody lists it"
+        return _refused(f"it says too little to mean {answer.model.id} for certain, and {why}")
 
     def _as_listed(self, text: str, provider: str | None) -> Facts | None:
         """The listing that an id names together with its provider; null where it names none."""

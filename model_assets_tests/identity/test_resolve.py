@@ -187,6 +187,97 @@ def test_dated_releases_are_snapshots_of_one_model_whether_or_not_the_list_has_i
     }
 
 
+def test_a_name_that_its_seller_lists_as_tuned_too_is_not_the_tuned_model_and_elsewhere_it_is():
+    base, tuned, other = (
+        Facts("litellm", provider, id)
+        for provider, id in (
+            ("fireworks_ai", "accounts/fireworks/models/llama-v3p3-70b"),
+            ("fireworks_ai", "accounts/fireworks/models/llama-v3p3-70b-instruct"),
+            ("groq", "llama-3.3-70b"),
+        )
+    )
+    resolver = Resolver(LIST, [base, tuned, other])
+    links = [resolver.resolve(facts) for facts in (base, tuned, other)]
+    assert [one.model for one in links] == [None, "meta/llama-3.3-70b-instruct", "meta/llama-3.3-70b-instruct"]
+    assert links[0].evidence["why"].startswith("its seller lists the tuned model")
+    assert Resolver(LIST, [base]).resolve(base).model == "meta/llama-3.3-70b-instruct"
+
+
+def test_a_base_model_that_is_known_is_what_its_own_name_means_next_to_the_tuned_one():
+    names = ["llama-3.3-70b", "llama-3.3-70b-instruct"]
+    listings = [Facts("litellm", host, id) for host in ("replicate", "fireworks_ai") for id in names]
+    resolver = Resolver(LIST, listings)
+    assert [resolver.resolve(facts).model for facts in listings] == ["meta/llama-3.3-70b", "meta/llama-3.3-70b-instruct"] * 2
+
+
+@pytest.mark.parametrize("typed", ["3", "v3", "r1", "k2", "claude", "anthropic/claude", "llama-3.3-70b", "qwen35-397b-a17b"])
+def test_a_typed_id_that_nobody_lists_is_refused_where_only_a_loose_rule_finds_it_or_it_is_only_a_version(typed):
+    resolver = Resolver(LIST, [Facts("litellm", "anthropic", "claude-v1"), Facts("litellm", "deepseek", "deepseek-v3")])
+    refused = resolver.resolve_id(typed)
+    assert (refused.model, refused.rule) == (None, "unresolved")
+    assert refused.evidence["why"]
+
+
+def test_a_typed_id_that_is_listed_may_be_found_by_a_loose_rule_unless_a_seller_means_another_model_by_it():
+    groq = Facts("litellm", "groq", "llama-3.3-70b")
+    assert Resolver(LIST, [groq]).resolve_id("llama-3.3-70b").model == "meta/llama-3.3-70b-instruct"
+    fireworks = [Facts("litellm", "fireworks_ai", id) for id in ("llama-3.3-70b", "llama-3.3-70b-instruct")]
+    refused = Resolver(LIST, [groq, *fireworks]).resolve_id("llama-3.3-70b")
+    assert refused.model is None
+    assert "those who list it do not all mean that" in refused.evidence["why"]
+
+
+@pytest.mark.parametrize("typed", ["anthropic/gpt-4o", "mistralai/gpt-4o", "google/claude-sonnet-4-5", "deepseek/qwen3-32b"])
+def test_an_author_that_the_name_contradicts_is_refused(typed):
+    resolver = Resolver(LIST, [*OTHERS, Facts("genai_prices", "google", "claude-sonnet-4-5")])
+    refused = resolver.resolve_id(typed)
+    assert refused.model is None
+    assert refused.evidence["why"].startswith("its path names ")
+    assert link(typed).model is None
+
+
+@pytest.mark.parametrize("way", ["azure", "azure-ai", "bedrock", "aws", "google-vertex", "vertex_ai", "snowflake", "groq", "vercel"])
+def test_a_provider_before_a_name_is_no_author_that_could_contradict_it(way):
+    assert RESOLVER.resolve_id(f"{way}/gpt-4o").model == "openai/gpt-4o"
+    assert link(f"{way}/gpt-4o", way).model == "openai/gpt-4o"
+
+
+def test_who_converts_weights_does_not_contradict_their_author():
+    assert link("nvidia/Llama-3.3-70B-Instruct-FP8").model == "meta/llama-3.3-70b-instruct"
+    assert link("nvidia/llama-3.3-70b-instruct").model is None
+
+
+@pytest.mark.parametrize(
+    ("listed_id", "author", "derivative_of"),
+    [
+        ("Qwerky-72B", "featherless", ""),
+        ("featherless-ai/Qwerky-72B", "featherless", ""),
+        ("Qwen3-32B-ArliAI-RpR-v1", "arliai", "alibaba/qwen3-32b"),
+        ("llama-3.1-sonar-large-128k-online", "perplexity", ""),
+        ("kuaishou/kat-coder-pro-v1", "kwaipilot", ""),
+    ],
+)
+def test_what_is_made_from_anothers_weights_belongs_to_who_made_it(listed_id, author, derivative_of):
+    resolver = Resolver(LIST, [Facts("models_dev", host, listed_id) for host in ("one-host", "other-host")])
+    found = resolver.resolve(Facts("models_dev", "one-host", listed_id))
+    assert (found.author, found.derivative_of) == (author, derivative_of)
+
+
+def test_the_newest_of_a_family_is_no_model_and_azures_spelling_makes_none():
+    listings = [Facts("litellm", "moonshot", f"moonshot/kimi-latest{length}") for length in ("", "-8k", "-128k")]
+    resolver = Resolver(LIST, listings)
+    assert [resolver.resolve(facts).model for facts in listings] == [None] * 3
+    assert {link(id, "azure").model for id in ("gpt35", "gpt-35-turbo")} == {"openai/gpt-3.5-turbo"}
+    assert link("gpt-35-16k", "azure").model == "openai/gpt-3.5-turbo-16k"
+
+
+def test_dated_weights_that_were_trained_to_think_are_no_mode_of_those_without_and_dated_instruct_is_their_snapshot():
+    names = ["Qwen/Qwen3-32B-Instruct-2507", "Qwen/Qwen3-32B-Thinking-2507"]
+    listings = [Facts("genai_prices", "huggingface_nscale", name) for name in names]
+    resolver = Resolver(LIST, listings)
+    assert [resolver.resolve(facts).model for facts in listings] == ["alibaba/qwen3-32b", "alibaba/qwen3-32b-thinking"]
+
+
 def test_a_derivative_is_another_model():
     found = link("huihui-ai/Llama-3.3-70B-Instruct-abliterated", "nano-gpt")
     assert found.model == "huihui-ai/llama-3.3-70b-instruct-abliterated"
