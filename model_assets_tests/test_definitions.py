@@ -19,7 +19,7 @@ from model_assets.pipeline import today
 from model_assets.settings import PROJECT
 from model_assets.sources import SOURCES
 
-SPECS = {spec.key: spec for spec in defs.resolve_all_asset_specs()}
+SPECS = {spec.key: spec for spec in sorted(defs.resolve_all_asset_specs(), key=lambda spec: spec.key.path)}
 NAMES = [key.to_user_string() for key in SPECS]
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 TABLE = "dagster/column_schema"
