@@ -177,5 +177,5 @@ def quickstart(json_wanted: bool) -> None:
     days = steps.days_to_load()
     with progress("load", len(days) + 1) as step:
         reports = steps.load_through_dagster(settings, url, days, step)
-    finish(reports, json_wanted, "loaded through Dagster: raw, staged, history, catalog, access")
+    finish(reports, json_wanted, "loaded through Dagster: raw, staged, history, identity, gate, catalog, access")
     tell(steps.what_next(url, embedded=settings.database_url is None))

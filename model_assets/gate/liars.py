@@ -1,5 +1,6 @@
 """Sources with mistakes that last: what they say at each look, and which mistakes begin with it."""
 
+from abc import ABC, abstractmethod
 from datetime import datetime, timedelta
 from random import Random
 
@@ -12,7 +13,7 @@ EVERY, FOR = 3, timedelta(days=14)
 FLAPPING_LISTINGS = 8
 
 
-class Liar:
+class Liar(ABC):
     """Turns what a source says into what it says with mistakes that last."""
 
     def __init__(self, random: Random) -> None:
@@ -34,9 +35,9 @@ class Liar:
                 said[key] = Said(key, *self.lies.get(key, claims[key]))
         return list(said.values()), fresh
 
+    @abstractmethod
     def tell(self, at: datetime, truth: Truth | None) -> Wrong:
         """Bring the lies up to this look; those that begin with it."""
-        raise NotImplementedError
 
 
 class Lasting(Liar):
