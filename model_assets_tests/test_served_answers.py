@@ -373,7 +373,7 @@ def test_the_history_of_a_model_has_its_listings_and_every_price_with_what_the_g
     assert {(row["source"], row["first_seen"], row["last_seen"]) for row in listings} == {
         (source, "2026-05-18T02:00:00Z", None) for source in ("genai_prices", "litellm", "models_dev")
     }
-    assert [row["said"] for row in claimed if row["source"] == "litellm"] == ["0.59 USD", "5.9 USD (held)"]
+    assert [row["said"] for row in claimed if row["source"] == "litellm"] == ["0.59 USD", "5.9 USD (held; disputed)"]
     listings, _ = history(ledger, "grok-4", provider="xai")
     assert {row["last_seen"] for row in listings if row["source"] != "models_dev_models"} == {"2026-05-20T02:00:00Z"}
 

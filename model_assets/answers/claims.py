@@ -5,10 +5,12 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, text
 
+from model_assets.answers.doubts import disputed
 from model_assets.answers.plain import Answer, plain
 from model_assets.errors import ModelAssetsError
 from model_assets.ledger.observations import instant_text
 
+AT = "tstzrange(cast(:at as timestamptz), cast(:at as timestamptz), '[]')"
 PRICE_COLUMNS = (
     "source, provider, listed_id, meter, per, said_amount as amount, currency, said_state as state, held, unconfirmed, service_tier,"
     " prompt_above_tokens, time_window, region, detail, effective_from, effective_to, seen_since"
@@ -18,7 +20,7 @@ PRICE_COLUMNS = (
 def claims(
     connection: Connection, model: str, as_of: datetime | None, known_at: datetime | None, provider: str | None, source: str | None
 ) -> list[Answer]:
-    """What every source says that a listed id costs, right or wrong: `held` and `unconfirmed` say what the gate thinks of it.
+    """What every source says that a listed id costs, right or wrong: `held` and `unconfirmed` say what the gate thinks of it, `disputed` that others differ.
 
     At `as_of`, by what was known at `known_at` (both now if null). `model` is an id letter for letter, or `provider/id`. Raises
     ModelAssetsError, naming the nearest ids, where nothing is priced under it.
@@ -26,7 +28,8 @@ def claims(
     at, known = as_of or datetime.now(UTC), known_at or datetime.now(UTC)
     found = connection.execute(
         text(
-            f"select {PRICE_COLUMNS} from catalog.listing_price_as_of(cast(:at as timestamptz), cast(:known as timestamptz))"
+            f"select {PRICE_COLUMNS}, {disputed('claim', AT)} as disputed"
+            " from catalog.listing_price_as_of(cast(:at as timestamptz), cast(:known as timestamptz)) as claim"
             " where said_state <> 'gone' and (listed_id = :model or provider || '/' || listed_id = :model)"
             " and (cast(:provider as text) is null or provider = :provider) and (cast(:source as text) is null or source = :source)"
             " order by source, provider, listed_id, meter, service_tier, prompt_above_tokens, time_window nulls first, region, detail"

@@ -5,11 +5,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
+from model_assets.answers.doubts import disputed
 from model_assets.answers.plain import Answer, plain
 from model_assets.errors import ModelAssetsError
 from model_assets.ledger.observations import instant_text
 
-DIFF = """
+AT = "tstzrange(cast(:{0} as timestamptz), cast(:{0} as timestamptz), '[]')"
+DIFF = f"""
 with before as (
     select * from catalog.listing_price_as_of(cast(:since as timestamptz), cast(:since as timestamptz)) where said_state <> 'gone'
 ), after as (
@@ -21,7 +23,9 @@ select case when b.source is null then 'opened' when a.source is null then 'clos
        coalesce(a.prompt_above_tokens, b.prompt_above_tokens) as prompt_above_tokens, coalesce(a.time_window, b.time_window) as time_window,
        coalesce(a.region, b.region) as region, coalesce(a.detail, b.detail) as detail, coalesce(a.currency, b.currency) as currency,
        b.said_state as from_state, b.said_amount as from_amount, b.held as from_held, b.unconfirmed as from_unconfirmed,
+       {disputed("b", AT.format("since"))} as from_disputed,
        a.said_state as to_state, a.said_amount as to_amount, a.held as to_held, a.unconfirmed as to_unconfirmed,
+       {disputed("a", AT.format("until"))} as to_disputed,
        a.said_amount / nullif(b.said_amount, 0) as ratio
 from before b full join after a
   on a.source = b.source and a.provider = b.provider and a.listed_id = b.listed_id and a.meter = b.meter and a.service_tier = b.service_tier

@@ -15,6 +15,19 @@ order by closed_at is not null, ratio desc nulls last, difference desc, dispute_
 """
 
 
+def disputed(claim: str, while_: str) -> str:
+    """SQL: whether another source contradicts a claim within a time. `claim` is an alias with the columns of catalog.price_claim or of
+    history.price, `while_` a range of instants."""
+    return f"""exists (
+        select from catalog.dispute join history.link using (offer)
+        where link.source = {claim}.source and link.provider = {claim}.provider and link.listed_id = {claim}.listed_id
+          and upper(link.seen) is null and dispute.meter = {claim}.meter and dispute.service_tier = {claim}.service_tier
+          and dispute.prompt_above_tokens = {claim}.prompt_above_tokens and dispute.currency = {claim}.currency
+          and coalesce(dispute.time_window, '') = coalesce({claim}.time_window, '')
+          and coalesce(dispute.detail, '') = coalesce({claim}.detail, '')
+          and tstzrange(dispute.opened_at, dispute.closed_at) && {while_})"""
+
+
 def disputes(connection: Connection, *, model: str | None, provider: str | None, everything: bool, limit: int) -> list[Answer]:
     """Disputes between sources that are open, the largest first; with `everything` those that closed as well. `model` is a canonical id."""
     found = connection.execute(text(DISPUTES), {"model": model, "provider": provider, "everything": everything, "limit": limit})

@@ -2,21 +2,22 @@
 
 from sqlalchemy import Connection, text
 
+from model_assets.answers.doubts import disputed
 from model_assets.answers.naming import named
 from model_assets.answers.plain import Answer, plain
 from model_assets.answers.prices import amount_in_words
 from model_assets.errors import ModelAssetsError
 
-CLAIMS = """
+CLAIMS = f"""
 select lower(price.seen) as since, upper(price.seen) as until, link.sold_by as provider, price.source, price.listed_id, offer, price.meter,
        price.state, price.amount, price.currency, price.service_tier, price.prompt_above_tokens, nullif(price.time_window, '') as time_window,
        coalesce(nullif(price.region, ''), nullif(link.region, '')) as region, nullif(price.detail, '') as detail,
        price.effective_from, price.effective_to, doubt.kind as doubt, doubt.outcome, doubt.held_id, doubt.reasons ->> 0 as reason, doubt.ended_why,
-       upper(doubt.held) as doubted_until
+       upper(doubt.held) as doubted_until, {disputed("price", "price.seen")} as disputed
 from history.price as price
 join history.link as link using (source, provider, listed_id)
 left join ops.held_change as doubt on doubt.key_id = price.key_id and doubt.changed_at = lower(price.seen)
-where upper(link.seen) is null and {condition}
+where upper(link.seen) is null and {{condition}}
   and (cast(:provider as text) is null or :provider in (price.provider, link.sold_by))
   and (cast(:meter as text) is null or price.meter = :meter)
 order by link.sold_by, offer, price.meter, price.service_tier, price.prompt_above_tokens, price.source, price.listed_id, since
@@ -48,8 +49,10 @@ def history(connection: Connection, model: str, provider: str | None = None, met
 
 def _said(row: Answer) -> str:
     said = amount_in_words(row["state"], row["amount"], row["currency"])
-    if row["doubt"] is None:
-        return said
-    word = {"held": "held", "marked": "unconfirmed"}[row["doubt"]]
-    ended = "" if row["outcome"] == "open" else f", {row['outcome']}"
-    return f"{said} ({word}{ended})"
+    marks = []
+    if row["doubt"] is not None:
+        word = {"held": "held", "marked": "unconfirmed"}[row["doubt"]]
+        marks.append(word if row["outcome"] == "open" else f"{word}, {row['outcome']}")
+    if row["disputed"]:
+        marks.append("disputed")
+    return f"{said} ({'; '.join(marks)})" if marks else said

@@ -68,7 +68,7 @@ def price(
     for row in rows:
         row["condition"] = condition(row)
         said = answers.amount_in_words(row["state"], row["amount"], row["currency"])
-        row["price"] = row["served"] if "served" in row else said + doubted(row["held"], row["unconfirmed"])
+        row["price"] = row["served"] if "served" in row else said + doubted(row["held"], row["unconfirmed"], row["disputed"])
         row["age"] = age(row.get("age"))
         row["id"] = row.get("price_id", "")[:8]
     if claims:
@@ -81,9 +81,10 @@ def price(
     say("`model-assets why ID` leads from a price back to the payload that says it.")
 
 
-def doubted(held: bool, unconfirmed: bool) -> str:
-    """What the gate thinks of a number, to be written behind it."""
-    return " (held)" if held else " (unconfirmed)" if unconfirmed else ""
+def doubted(held: bool, unconfirmed: bool, disputed: bool) -> str:
+    """What speaks against a number that a source names, to be written behind it."""
+    marks = [word for word, holds in (("held", held), ("unconfirmed", unconfirmed), ("disputed", disputed)) if holds]
+    return f" ({', '.join(marks)})" if marks else ""
 
 
 def condition(row: dict[str, Any]) -> str:
@@ -114,7 +115,7 @@ def diff(since: datetime, until: datetime, source: str | None, json_wanted: bool
         row["condition"] = condition(row)
         for side in ("from", "to"):
             said = row[f"{side}_amount"] if row[f"{side}_state"] == "paid" else row[f"{side}_state"]
-            row[side] = said and said + doubted(row[f"{side}_held"], row[f"{side}_unconfirmed"])
+            row[side] = said and said + doubted(*(row[f"{side}_{mark}"] for mark in ("held", "unconfirmed", "disputed")))
     print_rows(
         found.prices,
         ("change", "source", "provider", "listed_id", "meter", "per", "condition", "from", "to"),
