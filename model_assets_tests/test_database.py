@@ -355,11 +355,11 @@ def test_a_server_that_comes_up_late_is_waited_for() -> None:
     started = time.monotonic()
     with pytest.raises(DatabaseDown):
         database.wait_until_up(CLOSED, 0.1)
-    assert 0.3 <= time.monotonic() - started < 3
+    assert 0.3 <= time.monotonic() - started < 20
 
 
 def test_a_server_that_refuses_us_is_not_waited_for(url: str) -> None:
     started = time.monotonic()
     with pytest.raises(DatabaseDown, match="does not answer"):
-        database.wait_until_up(url.rpartition("/")[0] + "/no_such_database", 5)
-    assert time.monotonic() - started < 3
+        database.wait_until_up(url.rpartition("/")[0] + "/no_such_database", 60)
+    assert time.monotonic() - started < 30

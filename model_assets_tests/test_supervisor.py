@@ -207,7 +207,7 @@ def test_a_stubborn_child_is_killed_with_its_whole_group(keep_alive: Callable[..
     until(lambda: len([command for command in started.children().values() if "trap" in command]) == 2)
     began = time.monotonic()
     assert started.ended(signal.SIGTERM) == 0
-    assert 1 <= time.monotonic() - began < 8
+    assert 1 <= time.monotonic() - began < 30
     assert started.children() == {}
 
 

@@ -4,6 +4,7 @@ A server answers its first connection with its first answer, the second with the
 or a function that does as it likes with the connection. `requests` proves that a fault was really met.
 """
 
+import itertools
 import shutil
 import socket
 import ssl
@@ -97,14 +98,18 @@ def silent(connection: socket.socket) -> None:
     connection.recv(1)
 
 
-def dripping(head: bytes, every: float = 0.3) -> Callable[[socket.socket], None]:
-    """Sends `head` at once, then a byte now and then, for ever."""
+#: a stored block of no bytes: a gzip made of them is sound for as long as it goes on
+EMPTY_BLOCK = b"\x00\x00\x00\xff\xff"
+
+
+def dripping(head: bytes, every: float = 0.3, drops: bytes = b"a") -> Callable[[socket.socket], None]:
+    """Sends `head` at once, then one byte of `drops` after the other now and then, for ever."""
 
     def drip(connection: socket.socket) -> None:
         connection.sendall(head)
-        while True:
+        for drop in itertools.cycle(drops):
             time.sleep(every)
-            connection.sendall(b"a")
+            connection.sendall(bytes([drop]))
 
     return drip
 
