@@ -1,22 +1,26 @@
 """Attempts to sync a source: a row in `ops.sync_run` for each, failed ones too, written in transactions of their own.
 
-An attempt is alive as long as it holds a session lock on its id: a process that is killed lets go of it with its connection. Whoever finds
-a running attempt without that lock marks it abandoned and goes on; and an attempt that was marked so may not commit any more (`fence`).
+An attempt is alive as long as a process holds a session lock on its id, or on the Dagster run that it belongs to: a process that is killed
+lets go of it with its connection. Whoever finds a running attempt without either marks it abandoned and goes on; and an attempt that was marked
+so may not commit any more (`fence`). The locks are shared ones: the steps of a run may be in processes of their own, and one step in two of them.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from model_assets.database import connect, session
-from model_assets.errors import BadPayload, BadRecording, Fenced, FetchFailed, NothingRecorded, PayloadRefused, SourceBusy
+from model_assets.errors import BadPayload, BadRecording, Fenced, FetchFailed, NoRoom, NothingRecorded, PayloadRefused, SourceBusy
+from model_assets.ledger.observations import Counts
 from model_assets.ledger.staging import storable
 
+BUDGET = timedelta(hours=1)  # as long as an attempt may take; one that is alive after that is told of, and left alone
 _LOCK_CLASS = "hashtext('model_assets.sync_run')"
+_DAGSTER_RUN = "hashtext('model_assets.dagster_run'), hashtext(:dagster_run_id)"
 
 WHAT_TO_DO: dict[type[Exception], str] = {
     FetchFailed: "Nothing, if it passes: the next scheduled run tries again. What the source said last stays served.",
@@ -24,6 +28,7 @@ WHAT_TO_DO: dict[type[Exception], str] = {
     NothingRecorded: "Put a recording of that day into a recordings folder and run the day again, or leave it missing.",
     BadPayload: "Look at the payload in raw.payload; if the source changed its shape, its file in model_assets/sources needs a new rule.",
     BadRecording: "Replace the file or remove it, then import again.",
+    NoRoom: "Free some space on the disk of the database, or move MODEL_ASSETS_HOME to a larger one; then run the source again.",
     Fenced: "Nothing: another run of the same source and day took over.",
 }
 
@@ -35,10 +40,16 @@ class Tally:
     observations: int = 0
     listings: int = 0
     prices: int = 0
+    scores: int = 0
+    mentions: int = 0
     added: int = 0
     changed: int = 0
     closed: int = 0
     quarantined: int = 0
+
+    def count(self, counts: Counts) -> None:
+        """Take over how many rows the newest observation holds."""
+        self.listings, self.prices, self.scores, self.mentions = counts
 
 
 @dataclass
@@ -65,7 +76,8 @@ class Attempt:
                 connection.execute(
                     text(
                         "update ops.sync_run set status = :status, finished_at = clock_timestamp(), observations = :observations,"
-                        " listings = :listings, prices = :prices, added = :added, changed = :changed, closed = :closed, quarantined = :quarantined,"
+                        " listings = :listings, prices = :prices, scores = :scores, mentions = :mentions,"
+                        " added = :added, changed = :changed, closed = :closed, quarantined = :quarantined,"
                         " error_class = :error_class, message = :message, what_to_do = :what_to_do where run_id = :id and status = 'running'"
                     ),
                     {"id": self.run_id, "status": status, **vars(self.tally), **_error_columns(error)},
@@ -111,7 +123,7 @@ def begin(url: str, source: str, day: date, started_by: str, dagster_run_id: str
                 ),
                 {"source": source, "day": day, "started_by": started_by, "dagster_run_id": dagster_run_id},
             ).scalar_one()
-            holder.execute(text(f"select pg_advisory_lock({_LOCK_CLASS}, :id)"), {"id": run_id})
+            holder.execute(text(f"select pg_advisory_lock_shared({_LOCK_CLASS}, :id)"), {"id": run_id})
     except BaseException:
         holder.close()
         raise
@@ -122,9 +134,7 @@ def begin(url: str, source: str, day: date, started_by: str, dagster_run_id: str
 
 def _take_over(connection: Connection, holder: Connection, source: str, day: date) -> None:
     running = connection.execute(
-        text(
-            "select run_id, started_by, started_at from ops.sync_run where source = :source and day = :day and status = 'running' for update"
-        ),
+        text("select run_id, started_by, started_at from ops.sync_run where source = :source and day = :day and status = 'running'"),
         {"source": source, "day": day},
     ).one_or_none()
     if running is None:
@@ -137,10 +147,11 @@ def _take_over(connection: Connection, holder: Connection, source: str, day: dat
 
 
 def abandon_if_dead(connection: Connection, probe: Connection, run_id: int) -> bool:
-    """Mark a running attempt abandoned where no live session holds its lock. `probe` is a session of its own, in autocommit."""
-    if not probe.execute(text(f"select pg_try_advisory_lock({_LOCK_CLASS}, :id)"), {"id": run_id}).scalar():
+    """Mark a running attempt abandoned where no live session holds it or its Dagster run. `probe` is a session of its own, in autocommit."""
+    dagster_run_id = connection.execute(text("select dagster_run_id from ops.sync_run where run_id = :id"), {"id": run_id}).scalar()
+    keys = [f"{_LOCK_CLASS}, :id", *([_DAGSTER_RUN] if dagster_run_id else [])]
+    if any(_is_held(probe, key, {"id": run_id, "dagster_run_id": dagster_run_id}) for key in keys):
         return False
-    probe.execute(text(f"select pg_advisory_unlock({_LOCK_CLASS}, :id)"), {"id": run_id})
     connection.execute(
         text(
             "update ops.sync_run set status = 'abandoned', finished_at = clock_timestamp(), error_class = 'Abandoned',"
@@ -150,6 +161,26 @@ def abandon_if_dead(connection: Connection, probe: Connection, run_id: int) -> b
         {"id": run_id},
     )
     return True
+
+
+def _is_held(probe: Connection, key: str, values: dict[str, object]) -> bool:
+    """Whether a session holds the advisory lock of that key."""
+    if not probe.execute(text(f"select pg_try_advisory_lock({key})"), values).scalar():
+        return True
+    probe.execute(text(f"select pg_advisory_unlock({key})"), values)
+    return False
+
+
+@contextmanager
+def hold_dagster_run(url: str, dagster_run_id: str) -> Iterator[None]:
+    """Keep the attempts of a Dagster run alive for the length of a block, also between two steps that other processes execute."""
+    holder = session(url)
+    try:
+        holder.execute(text(f"select pg_advisory_lock_shared({_DAGSTER_RUN})"), {"dagster_run_id": dagster_run_id})
+        yield
+    finally:
+        holder.invalidate()  # ends the session, and the lock with it
+        holder.close()
 
 
 def abandon_dead(url: str) -> list[int]:
@@ -184,7 +215,7 @@ def resume_or_begin(url: str, source: str, day: date, started_by: str, dagster_r
     if (url, row.run_id) in _LIVE:
         return _LIVE[(url, row.run_id)]
     holder = session(url)
-    holder.execute(text(f"select pg_advisory_lock({_LOCK_CLASS}, :id)"), {"id": row.run_id})
+    holder.execute(text(f"select pg_advisory_lock_shared({_LOCK_CLASS}, :id)"), {"id": row.run_id})
     attempt = Attempt(url, row.run_id, source, day, _holder=holder)
     _LIVE[(url, row.run_id)] = attempt
     return attempt

@@ -1,7 +1,8 @@
 """What a row may be, with units. One place for columns, meters and states.
 
-A parsed payload is a list of `Listing` and a list of `Price` tuples. Tuples, because a night brings tens of thousands of rows of which
-hardly any differs from the ledger: they are compared by digest, and only those that differ become a frame that pandera validates.
+A parsed payload is lists of `Listing`, `Price`, `Score` and `Mention` tuples, of which most sources fill one or two. Tuples, because a night
+brings tens of thousands of rows of which hardly any differs from the ledger: they are compared by digest, and only those that differ
+become a frame that pandera validates.
 The text columns of a key are never null: `''` (and 0 for a prompt bound) says "no such condition".
 """
 
@@ -108,14 +109,75 @@ class Price(NamedTuple):
     effective_to: datetime | None
 
 
-KEY_WIDTH = {"listing": 2, "price": 10}
+class Score(NamedTuple):
+    """How well one run of a benchmark went. Key: all up to run, so that what cannot be compared is never mixed.
+
+    `model` is spelled as the source spells it. `version` is the benchmark's own (a release of its questions), `split` the part of it,
+    `harness` what drove the model, `effort` how long it was let think, `variant` any other mode, `runner` who ran it, `run` the source's name
+    for this one run where it has several of one kind.
+    """
+
+    benchmark: str
+    model: str
+    version: str
+    split: str
+    metric: str
+    harness: str
+    effort: str
+    variant: str
+    runner: str
+    run: str
+    value: Decimal
+    unit: str
+    lower: Decimal | None = None
+    upper: Decimal | None = None
+    measured_on: date | None = None
+    measured_on_precision: str | None = None
+    url: str | None = None
+    extra: str = "{}"
+
+
+class Mention(NamedTuple):
+    """What somebody published: an item of a feed, a discussion, a job. Key: feed, item. Its words are kept as they came: untrusted text."""
+
+    feed: str
+    item: str
+    kind: str
+    title: str | None = None
+    url: str | None = None
+    author: str | None = None
+    published_at: datetime | None = None
+    text: str | None = None
+    extra: str = "{}"
+
+
+class Popularity(NamedTuple):
+    """What changes on every look without meaning: kept apart from the claims, and only as it was last seen.
+
+    `collection` and `entry` are the first two columns of the claim it belongs to: provider and listed_id, or feed and item.
+    """
+
+    collection: str
+    entry: str
+    downloads: int | None = None
+    likes: int | None = None
+    points: int | None = None
+    comments: int | None = None
+
+
+UNITS = ("pct", "fraction", "elo", "index", "score", "usd", "seconds", "tokens_per_second", "count")
+MENTION_KINDS = ("news", "discussion", "job")
+
+KEY_WIDTH = {"listing": 2, "price": 10, "score": 10, "mention": 2}
 
 
 class Reject(NamedTuple):
     """A part of a payload that breaks the contract. It says nothing about its key: what held before goes on.
 
-    `relation` is "listing" (then the whole entry is in doubt: the listing and all its prices) or "price". `row` is the offending row where
-    one could be made: then only that row's key is in doubt; with `row` None and relation "price", all prices of the listing are.
+    `relation` is "listing" (then the whole entry is in doubt: the listing and all its prices), or "price", "score", "mention". `row` is the
+    offending row where one could be made: then only that row's key is in doubt; with `row` None and relation "price", all prices of the listing
+    are. `provider` and `listed_id` name the entry, null for any: for a score benchmark and model, for a mention feed and item.
+    With `broken` false nothing is wrong: the payload does not speak of the entry, and says so itself, such as beyond a limit.
     """
 
     relation: str
@@ -123,7 +185,8 @@ class Reject(NamedTuple):
     listed_id: str | None
     reason: str
     original: str
-    row: "Listing | Price | None" = None
+    row: "Listing | Price | Score | Mention | None" = None
+    broken: bool = True
 
 
 class Oddity(NamedTuple):

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 
@@ -16,6 +16,18 @@ from model_assets.errors import DatabaseDown, SettingsError
 from model_assets.settings import Settings
 
 OLDEST = 15
+LOCK_TIMEOUT = "5s"
+SESSION = {
+    "timezone": "UTC",
+    "jit": "off",
+    "lock_timeout": LOCK_TIMEOUT,
+    "statement_timeout": "1h",  # as long as a run may take
+    "idle_in_transaction_session_timeout": "15min",
+    # a machine that is gone says nothing: its sessions, and the locks they hold, end after about a minute
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
 
 
 def ledger_url(settings: Settings, *, start: bool = True) -> str:
@@ -55,14 +67,15 @@ def plain(url: str) -> str:
     return re.sub(r"^postgresql\+\w+://", "postgresql://", url)
 
 
-def dagster_url(url: str) -> str:
-    """The URL of Dagster's own database on the same server: `<database>_dagster`, which is made where it is missing.
+def dagster_url(url: str, *, make: bool = True) -> str:
+    """The URL of Dagster's own database on the same server: `<database>_dagster`, which is made where it is missing (if `make`).
 
     Raises DatabaseDown where it cannot be made, with the statement an administrator can run.
     """
     own = make_url(with_driver(url, "psycopg2"))
     own = own.set(database=f"{own.database}_dagster")
-    _create_database(with_driver(url, "psycopg"), own)
+    if make:
+        _create_database(with_driver(url, "psycopg"), own)
     return _rendered(own)
 
 
@@ -91,12 +104,16 @@ def engine(url: str) -> Engine:
         pool_pre_ping=True,
         pool_size=8,
         max_overflow=8,
-        connect_args={"connect_timeout": 10, "application_name": "model-assets", "options": "-c timezone=UTC -c jit=off"},
+        connect_args={
+            "connect_timeout": 10,
+            "application_name": "model-assets",
+            "options": " ".join(f"-c {name}={value}" for name, value in SESSION.items()),
+        },
     )
 
 
-def wait_until_up(url: str, pause: float, trials: int = 3) -> None:
-    """Return once the server answers; it is asked `trials` times, with a pause of so many seconds between, twice as long each time.
+def wait_until_up(url: str, pause: float, trials: int = 3, growth: int = 2) -> None:
+    """Return once the server answers; it is asked `trials` times, with a pause of so many seconds between, `growth` times as long each time.
 
     Raises DatabaseDown after the last; at once where it does answer, and refuses us: waiting would not mend that.
     """
@@ -109,7 +126,7 @@ def wait_until_up(url: str, pause: float, trials: int = 3) -> None:
             answered = "FATAL:" in str(error) and not re.search("starting up|shutting down|in recovery|too many|reserved", str(error))
             if trial == trials - 1 or answered:
                 raise
-            time.sleep(pause * 2**trial)
+            time.sleep(pause * growth**trial)
 
 
 @contextmanager
@@ -130,6 +147,15 @@ def session(url: str) -> Connection:
         return engine(url).connect().execution_options(isolation_level="AUTOCOMMIT")
     except OperationalError as error:
         raise DatabaseDown(down_message(url, error)) from error
+
+
+def wait_in_line(connection: Connection, lock: str, given: Mapping[str, object] | None = None) -> None:
+    """Take an advisory lock of the transaction, however long those before us take: a line for a merge is no lock that somebody forgot.
+
+    Any other lock is waited for as long as LOCK_TIMEOUT says, before and after.
+    """
+    wait = "select set_config('lock_timeout', '0', true), {lock}, set_config('lock_timeout', '{timeout}', true)"
+    connection.execute(text(wait.format(lock=lock, timeout=LOCK_TIMEOUT)), dict(given or {}))
 
 
 def is_down(error: OperationalError) -> bool:

@@ -86,6 +86,13 @@ def running(home: Path) -> Server | None:
         return _ask(home, folder, DATABASES[-1])[0] if folder else None
 
 
+def data_folder(home: Path, host: str | None, port: int | None) -> Path | None:
+    """The folder of the data of this home's server, if that is the one at this address, by its note; None for any other server's."""
+    folder = _folder(home)
+    ours = folder is not None and host == "127.0.0.1" and port is not None and port == _port(folder)
+    return folder / "data" if folder and ours else None
+
+
 def stop(home: Path) -> bool:
     """Stop the server of this home as `pg_ctl -m fast stop` does, and wait for its end. False if there was none."""
     with _readable_errors(home):
@@ -304,6 +311,11 @@ def _barrier(path: Path, account: dict[str, Any]) -> Path | None:
         if not found.st_mode >> whose & 1:
             return step
     return None
+
+
+def programs() -> Path:
+    """The folder of the client programs, such as pg_dump. Raises SettingsError where the package is not installed."""
+    return _binaries({})
 
 
 def _binaries(account: dict[str, Any]) -> Path:

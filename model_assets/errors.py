@@ -20,11 +20,15 @@ class BadRecording(ModelAssetsError):
 
 class FetchFailed(ModelAssetsError):
     """A live source could not be read. `kind` is one word for it: timeout, throttled, refused, dns, tls, status, redirect, encoding, too_large,
-    cut, protocol, forbidden_address."""
+    cut, protocol, forbidden_address. `wait` is how many seconds the server asked for, where it asked for more than a fetch waits."""
 
-    def __init__(self, message: str, kind: str) -> None:
+    def __init__(self, message: str, kind: str, wait: float | None = None) -> None:
         super().__init__(message)
-        self.kind = kind
+        self.kind, self.wait = kind, wait
+
+
+class SourceOff(ModelAssetsError):
+    """A source that is not read as things are set. The message says what to set."""
 
 
 class NothingRecorded(ModelAssetsError):
@@ -47,6 +51,10 @@ class DatabaseDown(ModelAssetsError):
     """The database does not answer."""
 
     exit_code = 2
+
+
+class NoRoom(ModelAssetsError):
+    """The disk of the embedded database has too little space left to write to it."""
 
 
 class SettingsError(ModelAssetsError):

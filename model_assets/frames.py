@@ -4,13 +4,14 @@ Only rows that differ from the ledger come here; see `ledger.changes`.
 """
 
 from collections.abc import Sequence
+from decimal import Decimal
 from functools import cache
 
 import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Series
 
-from model_assets.contracts import LIFECYCLES, METERS, PRECISIONS, STATES
+from model_assets.contracts import LIFECYCLES, MENTION_KINDS, METERS, PRECISIONS, STATES, UNITS
 from model_assets.ledger.claims import Relation, Row
 from model_assets.sources.base import NAME_LIMIT, id_problem
 
@@ -18,7 +19,11 @@ MOST_TOKENS = 2**53
 
 
 class Rows(pa.DataFrameModel):
-    """What the two relations have in common."""
+    """What all relations have in common."""
+
+
+class ListedRows(Rows):
+    """What belongs to a listing."""
 
     provider: Series[str] = pa.Field(
         str_length={"min_value": 1, "max_value": NAME_LIMIT}, description="who serves the model, as the source spells it"
@@ -31,7 +36,7 @@ class Rows(pa.DataFrameModel):
         return ids.map({found: id_problem(found) is None for found in ids.unique()}).astype(bool)
 
 
-class ListingRows(Rows):
+class ListingRows(ListedRows):
     """A listing names a provider and an id; all the rest may be unknown, but what is there is possible."""
 
     name: Series[str] = pa.Field(nullable=True, str_length={"max_value": NAME_LIMIT}, description="the display name, never used to join")
@@ -82,7 +87,7 @@ class ListingRows(Rows):
     extra: Series[str] = pa.Field(description="all else the source says of it, as JSON")
 
 
-class PriceRows(Rows):
+class PriceRows(ListedRows):
     """A price says what it is for, in which state it is, and how much: above zero when paid, zero when free, no amount otherwise."""
 
     meter: Series[str] = pa.Field(isin=list(METERS), description="what is counted; catalog.meter has the unit of each")
@@ -136,7 +141,76 @@ class PriceRows(Rows):
         )
 
 
-CONTRACTS: dict[str, type[Rows]] = {"listing": ListingRows, "price": PriceRows}
+#: units that have a least (0) and a most
+_MOST = {"pct": Decimal(100), "fraction": Decimal(1)}
+
+
+class ScoreRows(Rows):
+    """A score is a finite number in a known unit, of a named model in a named benchmark."""
+
+    benchmark: Series[str] = pa.Field(str_length={"min_value": 1, "max_value": NAME_LIMIT}, description="which benchmark, in our spelling")
+    model: Series[str] = pa.Field(description="the model as the source spells it, letter for letter")
+    version: Series[str] = pa.Field(description="the benchmark's release, such as that of its questions; empty where it has none")
+    split: Series[str] = pa.Field(description="the part of the benchmark; empty: all of it")
+    metric: Series[str] = pa.Field(
+        str_length={"min_value": 1, "max_value": NAME_LIMIT}, description="what was measured: pass_rate_2, rating, ..."
+    )
+    harness: Series[str] = pa.Field(description="what drove the model: an agent, an edit format; empty where the source names none")
+    effort: Series[str] = pa.Field(description="how long the model was let think: high, 32k, ...; empty where unsaid")
+    variant: Series[str] = pa.Field(description="any other mode of the model: FC, Prompt, thinking; empty where there is none")
+    runner: Series[str] = pa.Field(description="who ran it: the benchmark's makers, the model's author, a third party; empty where unsaid")
+    run: Series[str] = pa.Field(description="the source's name for this run, where it may list several of one kind; else empty")
+    value: Series[object] = pa.Field(description="the score, an exact decimal in `unit`")
+    unit: Series[str] = pa.Field(isin=UNITS, description="pct (0 to 100), fraction (0 to 1), elo, index, score, usd, seconds, ...")
+    lower: Series[object] = pa.Field(nullable=True, description="lower end of the interval the source states")
+    upper: Series[object] = pa.Field(nullable=True, description="upper end of the interval the source states")
+    measured_on: Series[object] = pa.Field(
+        nullable=True, description="first day of the period in which it was run, where the source says so"
+    )
+    measured_on_precision: Series[str] = pa.Field(
+        nullable=True, isin=PRECISIONS, description="how exact measured_on is: year, month or day"
+    )
+    url: Series[str] = pa.Field(nullable=True, str_matches=r"^https?://", description="where the source points to for this score")
+    extra: Series[str] = pa.Field(description="all else the source says of the run, as JSON")
+
+    @pa.check("benchmark", "model", name="is_an_id")
+    def is_an_id(cls, ids: pd.Series) -> pd.Series:
+        """No control or direction characters, no more than 512 characters."""
+        return ids.map({found: id_problem(found) is None for found in ids.unique()}).astype(bool)
+
+    @pa.dataframe_check(name="values_are_numbers")
+    def values_are_numbers(cls, rows: pd.DataFrame) -> pd.Series:
+        """The score and the ends of its interval are finite; a percentage lies within 0 to 100, a fraction within 0 to 1."""
+        return pd.Series(
+            [
+                all(end is None or end.is_finite() for end in (value, lower, upper)) and (unit not in _MOST or 0 <= value <= _MOST[unit])
+                for value, lower, upper, unit in zip(rows["value"], rows["lower"], rows["upper"], rows["unit"], strict=True)
+            ],
+            index=rows.index,
+            dtype=bool,
+        )
+
+
+class MentionRows(Rows):
+    """A mention says where it was found and what kind it is; its words are untrusted text."""
+
+    feed: Series[str] = pa.Field(str_length={"min_value": 1, "max_value": NAME_LIMIT}, description="the feed it was found in")
+    item: Series[str] = pa.Field(description="the feed's own id of the item")
+    kind: Series[str] = pa.Field(isin=MENTION_KINDS, description="news, discussion or job")
+    title: Series[str] = pa.Field(nullable=True, description="its headline, as it came: untrusted text")
+    url: Series[str] = pa.Field(nullable=True, str_matches=r"^https?://", description="where it can be read")
+    author: Series[str] = pa.Field(nullable=True, description="who wrote it, as the feed says")
+    published_at: Series[object] = pa.Field(nullable=True, description="when it was published, as the feed says")
+    text: Series[str] = pa.Field(nullable=True, description="its words, as they came: untrusted, perhaps HTML")
+    extra: Series[str] = pa.Field(description="all else the feed says of it, as JSON")
+
+    @pa.check("feed", "item", name="is_an_id")
+    def is_an_id(cls, ids: pd.Series) -> pd.Series:
+        """No control or direction characters, no more than 512 characters."""
+        return ids.map({found: id_problem(found) is None for found in ids.unique()}).astype(bool)
+
+
+CONTRACTS: dict[str, type[Rows]] = {"listing": ListingRows, "price": PriceRows, "score": ScoreRows, "mention": MentionRows}
 
 
 @cache

@@ -11,7 +11,7 @@ from itertools import groupby
 from pathlib import Path
 
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from model_assets import pipeline
 from model_assets.attempts import Attempt, attempt
@@ -19,9 +19,11 @@ from model_assets.database import connect, is_down
 from model_assets.errors import BadRecording, DatabaseDown, ModelAssetsError, PayloadRefused
 from model_assets.fetching.http import Policy
 from model_assets.ledger import observations
+from model_assets.ledger.changes import ChangeSet
 from model_assets.ledger.describe import Change, describe
-from model_assets.ledger.observations import Observation, instant_text
+from model_assets.ledger.observations import Counts, Observation, instant_text
 from model_assets.pipeline import Audit
+from model_assets.readiness import remedied
 from model_assets.recording_files import Recording
 from model_assets.sources import SOURCES
 from model_assets.sources.base import Source
@@ -29,17 +31,27 @@ from model_assets.sources.base import Source
 
 @dataclass
 class Report:
-    """What loading did for one source. `listings` and `prices` are those of its newest observation loaded."""
+    """What loading did for one source. `listings`, `prices`, `scores` and `mentions` are those of its newest observation loaded.
+
+    `created`, `updated` and `skipped` count entries: models, or else scores or mentions, that are new, that changed, and that failed. `notes`
+    are what a payload says of itself, such as what a limit left out.
+    """
 
     source: str
     observations: int = 0
     listings: int = 0
     prices: int = 0
+    scores: int = 0
+    mentions: int = 0
     price_values: int = 0
     added: int = 0
     changed: int = 0
     closed: int = 0
     quarantined: int = 0
+    created: int = 0
+    updated: int = 0
+    skipped: int = 0
+    notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
     unmapped: Counter[str] = field(default_factory=Counter)
     errors: list[str] = field(default_factory=list)
@@ -56,17 +68,40 @@ class Report:
         self.price_values += audited.parsed.price_values
         self.unmapped.update(audited.parsed.unmapped)
         if audited.staged:
-            self.listings, self.prices = audited.staged.listings, audited.staged.prices
+            self.holds(audited.staged.counts)
             self.added += audited.staged.added
             self.changed += audited.staged.changed
             self.closed += audited.staged.closed
             self.quarantined += audited.staged.rejected
+        if audited.changes:
+            self.entries(audited.changes)
+        elif audited.staged:  # seen again: it fails in the same places
+            self.skipped += audited.staged.rejected
         self.errors += [pipeline.refusal(one) for one in audited.rejudged if one.outcome == "refused"]
+
+    def entries(self, changes: ChangeSet) -> None:
+        """Count what happened to entries, whatever happened to their prices."""
+        parts = [part for name, part in changes.parts.items() if name != "price"]
+        self.created += sum(part.added for part in parts)
+        self.updated += sum(part.changed for part in parts)
+        self.skipped += sum(reject.broken and reject.relation != "price" for reject, _ in changes.rejects)
+        self.notes += [reject.reason for reject, _ in changes.rejects if not reject.broken]
+
+    def summary(self) -> dict[str, object]:
+        """The report in five fields: `status` (success, failed), `created`, `updated`, `skipped`, and a `message` in a sentence."""
+        done = f"{self.created} created, {self.updated} updated, {self.skipped} skipped"
+        message = "; ".join(self.errors or [f"{self.source}: {done}", *self.notes])
+        status = "failed" if self.errors else "success"
+        return {"status": status, "created": self.created, "updated": self.updated, "skipped": self.skipped, "message": message}
+
+    def holds(self, counts: Counts) -> None:
+        """Take over how many rows the newest observation holds."""
+        self.listings, self.prices, self.scores, self.mentions = counts
 
     def as_dict(self) -> dict[str, object]:
         """The report as plain values, for JSON."""
         shown = {key: value for key, value in vars(self).items() if key not in ("unmapped", "changes", "seconds")}
-        return shown | {
+        return shown | self.summary() | {
             "share_mapped": self.share_mapped, "unmapped": dict(self.unmapped), "seconds": round(self.seconds, 2),
             "changes": [change.as_dict() for change in self.changes],
         }  # fmt: skip
@@ -105,6 +140,8 @@ def _said(what: str, error: Exception) -> str:
         raise error
     if isinstance(error, ModelAssetsError):
         return str(error)
+    if isinstance(error, DBAPIError) and (remedy := remedied(error)):
+        return f"{what} was not loaded: {remedy}"
     ours = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(__file__).parent in Path(frame.filename).parents]
     said = " ".join(str(getattr(error, "orig", error)).split())[:300]
     return (
@@ -120,19 +157,20 @@ def _dry(url: str, source: Source, policy: Policy, report: Report) -> None:
     report.price_values, report.unmapped = audited.parsed.price_values, audited.parsed.unmapped
     if audited.changes:
         changes = audited.changes
-        report.listings, report.prices = changes.listings, changes.prices
+        report.holds(changes.counts)
         report.added, report.changed, report.closed, report.quarantined = (
             changes.added,
             changes.changed,
             changes.closed,
             len(changes.rejects),
         )
+        report.entries(changes)
         with connect(url) as connection:
             report.changes = describe(connection, changes)
     elif audited.outcome == "seen again":
         with connect(url) as connection:
             held = observations.nearest_earlier_accepted(connection, source.name, observation.observed_at)
-        report.listings, report.prices = (held.listings, held.prices) if held else (0, 0)
+        report.holds(held.counts if held else Counts())
     if audited.outcome == "refused":
         report.errors.append(f"{observation.label} would be refused: {'; '.join(audited.reasons)}")
 

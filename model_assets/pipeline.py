@@ -1,6 +1,6 @@
 """The way of a payload, without Dagster: record, stage, merge. The assets and the command line both go through here."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from hashlib import sha256
@@ -12,19 +12,20 @@ from sqlalchemy.exc import OperationalError
 from model_assets import recording_files
 from model_assets.attempts import Attempt
 from model_assets.database import connect
-from model_assets.errors import BadPayload, FetchFailed, ModelAssetsError, NothingRecorded, PayloadRefused
-from model_assets.fetching import strict_json
+from model_assets.errors import BadPayload, FetchFailed, ModelAssetsError, NothingRecorded, PayloadRefused, SourceOff
 from model_assets.fetching.http import NotModified, Policy, fetch
 from model_assets.frames import broken_rows
 from model_assets.gate.set_level import judge, judge_size
 from model_assets.ledger import changes as ledger_changes
 from model_assets.ledger import observations
 from model_assets.ledger.changes import ChangeSet, version_of
+from model_assets.ledger.claims import RELATIONS
 from model_assets.ledger.merge import LedgerMoved, keep_verdict, merge, retract
-from model_assets.ledger.observations import Observation, instant_text
+from model_assets.ledger.observations import Counts, Observation, instant_text
 from model_assets.ledger.staging import Staged, stage, stage_seen_again
 from model_assets.recording_files import Recording
-from model_assets.sources.base import Parsed, Source
+from model_assets.sources.base import Answer, Ask, Parsed, Source
+from model_assets.upkeep.disk import require_room
 
 SHOWN_REASONS = 20
 MERGE_TRIALS = 20
@@ -46,18 +47,44 @@ class Audit:
 
 def look(source: Source, policy: Policy) -> tuple[Observation, bytes]:
     """What a source says now, kept nowhere: for a dry run. Raises FetchFailed."""
-    answer = fetch(source.url, policy=policy)
-    if isinstance(answer, NotModified):
-        raise FetchFailed(f"{source.url} answered 304 to a request without a condition; try again later", "protocol")
-    return Observation(source.name, answer.fetched_at, sha256(answer.body).digest()), answer.body
+    _check_on(source)
+    if source.gather:
+        at, body = datetime.now(UTC).replace(microsecond=0), source.gather(asking(policy), None)
+    else:
+        answer = fetch(source.url, policy=policy, accept=source.accept, headers=source.headers())
+        if isinstance(answer, NotModified):
+            raise FetchFailed(f"{source.url} answered 304 to a request without a condition; try again later", "protocol")
+        at, body = answer.fetched_at, answer.body
+    return Observation(source.name, at, sha256(body).digest()), body
+
+
+def asking(policy: Policy) -> Ask:
+    """The way in which sources of several requests ask for each of them."""
+
+    def ask(
+        url: str, *, headers: Mapping[str, str] | None = None, accept: str = "application/json", etag: str | None = None
+    ) -> Answer | None:
+        answer = fetch(url, etag=etag, policy=policy, headers=headers, accept=accept)
+        return None if isinstance(answer, NotModified) else answer
+
+    return ask
+
+
+def _check_on(source: Source) -> None:
+    if why := source.why_off():
+        raise SourceOff(f"{source.name} is off: {why}")
 
 
 def record_live(url: str, source: Source, policy: Policy) -> Observation:
-    """Fetch a source now and keep what it said. A 304 is the payload that is kept already, seen again. Raises FetchFailed."""
+    """Fetch a source now and keep what it said. A 304 is the payload that is kept already, seen again. Raises FetchFailed, NoRoom."""
+    _check_on(source)
+    require_room(url)
+    if source.gather:
+        return _gather(url, source, source.gather, policy)
     with connect(url) as connection:
         validators = observations.latest_validators(connection, source.name, source.url)
     etag, last_modified, kept = validators or (None, None, b"")
-    answer = fetch(source.url, etag=etag, last_modified=last_modified, policy=policy)
+    answer = fetch(source.url, etag=etag, last_modified=last_modified, policy=policy, accept=source.accept, headers=source.headers())
     with connect(url) as connection:
         if isinstance(answer, NotModified):
             body, status = observations.body_of(connection, kept), 304
@@ -67,6 +94,15 @@ def record_live(url: str, source: Source, policy: Policy) -> Observation:
         return observations.record(
             connection, source.name, answer.fetched_at, body, url=source.url, origin="live", status=status, headers=headers
         )
+
+
+def _gather(url: str, source: Source, gather: Callable[[Ask, bytes | None], bytes], policy: Policy) -> Observation:
+    with connect(url) as connection:
+        kept = observations.latest_live(connection, source.name)
+    at = datetime.now(UTC).replace(microsecond=0)  # of the first request: what it says held then
+    body = gather(asking(policy), kept)
+    with connect(url) as connection:
+        return observations.record(connection, source.name, at, body, url=source.url, origin="live")
 
 
 def record_recording(connection: Connection, source: Source, recording: Recording) -> Observation:
@@ -93,11 +129,6 @@ def record_day(url: str, source: Source, day: date, folders: Sequence[Path]) -> 
             f" Put one at <folder>/{source.name}/{day}T0200Z.{source.extension}.gz, or leave that day missing."
         )
     return kept
-
-
-def parse(source: Source, body: bytes) -> Parsed:
-    """The rows of a payload. Raises BadPayload."""
-    return source.parse(strict_json.loads(body))
 
 
 def audit_day(url: str, source: Source, found: Sequence[Observation]) -> list[Audit]:
@@ -147,14 +178,14 @@ def _audit(
     if waiting:
         last = waiting[-1].staged
         assert last is not None
-        earlier = observations.Judged(last.observation, "accepted", last.listings, last.prices, last.rejected)
+        earlier = observations.Judged(last.observation, "accepted", last.counts, last.rejected)
     elif earlier and earlier.observation.sha256 == observation.sha256 and not _spoken_at(connection, observation):
         staged = None
         if keep:
             staged = stage_seen_again(connection, observation, earlier, version)
         return Audit(observation, "seen again", staged)
     try:
-        parsed = parse(source, observations.body_of(connection, observation.sha256) if body is None else body)
+        parsed = source.rows(observations.body_of(connection, observation.sha256) if body is None else body)
     except BadPayload as error:
         if not keep:
             raise
@@ -193,13 +224,13 @@ def _spoken_at(connection: Connection, observation: Observation) -> bool:
 
 
 def _nothing(observation: Observation) -> ChangeSet:
-    return ChangeSet(observation, 0, {name: ledger_changes.Part() for name in ("listing", "price")}, [], 0, 0)
+    return ChangeSet(observation, 0, {relation.name: ledger_changes.Part() for relation in RELATIONS}, [], Counts())
 
 
 def _refuse(connection: Connection, observation: Observation, changes: ChangeSet, parsed: Parsed, reasons: list[str]) -> Audit:
     rows = [f"{reject.provider}/{reject.listed_id}: {reject.reason}" for reject, _ in changes.rejects]
     said = (reasons + rows)[:SHOWN_REASONS]
-    unmoved = ChangeSet(observation, changes.ledger_version, _nothing(observation).parts, changes.rejects, changes.listings, changes.prices)
+    unmoved = ChangeSet(observation, changes.ledger_version, _nothing(observation).parts, changes.rejects, changes.counts)
     keep_verdict(connection, stage(connection, unmoved, parsed), "refused", said, "gate")
     return Audit(observation, "refused", None, changes, parsed, said)
 
@@ -207,9 +238,10 @@ def _refuse(connection: Connection, observation: Observation, changes: ChangeSet
 def publish(url: str, source: Source, audited: Audit, fence: Callable[[Connection], None], decided_by: str = "gate") -> Audit:
     """Merge what an audit staged; where the ledger moved in between, audit again first. Returns the audit that was merged.
 
-    Raises Fenced where the run may not commit any more, PayloadRefused where the second audit refuses, and ModelAssetsError where the ledger
-    does not come to rest.
+    Raises Fenced where the run may not commit any more, PayloadRefused where the second audit refuses, NoRoom where the merge might fill the
+    disk, and ModelAssetsError where the ledger does not come to rest.
     """
+    require_room(url)
     for trial in range(MERGE_TRIALS):
         if audited.staged is None:
             break
@@ -248,7 +280,7 @@ def _rejudge_later(connection: Connection, source: Source, accepted: Observation
             if audited.staged is not None:
                 merge(connection, audited.staged, fence)
                 changed.append(audited)
-        elif reasons := judge_size(later.listings, earlier):
+        elif reasons := judge_size(later.counts, earlier):
             taken_back = ledger_changes.retraction(connection, one, version_of(connection, source.name))
             retract(connection, stage(connection, taken_back, Parsed()), reasons)
             changed.append(Audit(one, "refused", None, None, Parsed(), reasons))
@@ -283,7 +315,7 @@ def count(attempt: Attempt, audited: Audit) -> None:
     tally = attempt.tally
     tally.observations += 1
     if audited.staged:
-        tally.listings, tally.prices = audited.staged.listings, audited.staged.prices
+        tally.count(audited.staged.counts)
         tally.quarantined += audited.staged.rejected
         tally.added += audited.staged.added
         tally.changed += audited.staged.changed

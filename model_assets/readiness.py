@@ -9,6 +9,7 @@ from model_assets.settings import Settings
 
 FORBIDDEN = ("42501", "25006")  # the role has no right to it; nobody may write here now
 TAKEN = ("42P06", "42P07", "42710", "42723")  # a schema, a relation, an object, a function of that name is there already
+CONTENDED = ("55P03", "57014", "40001", "40P01")  # a lock or a statement took too long; two transactions could not both go on
 MISSING = ("3F000", "42P01", "42703", "42883")  # a schema, a relation, a column, a function is not there
 
 
@@ -23,6 +24,11 @@ def remedied(error: DBAPIError) -> str | None:
         return (
             f"the database does not let this role do that ({refusal(error)}). Use the role that ran `model-assets migrate`; one that only asks"
             " needs usage on the schemas catalog, history, ops and raw, and select on their tables."
+        )
+    if sqlstate(error) in CONTENDED:
+        return (
+            f"other sessions were in the way ({refusal(error)}); nothing of it was written. Run it again; if it stays so, `select * from"
+            " pg_stat_activity` names who holds on."
         )
     if sqlstate(error) in MISSING:
         return f"the database is not as this version needs it ({refusal(error)}). Run `model-assets migrate`."
@@ -44,7 +50,7 @@ def ready_ledger(settings: Settings, *, writing: bool = True) -> str:
 
 WRITTEN = (
     "ops.sync_run", "ops.observation", "ops.held_change", "raw.body", "raw.payload", "history.listing", "history.price", "history.link",
-    "access.policy",
+    "history.score", "history.score_link", "history.mention", "history.mention_link", "ops.popularity", "access.policy", "ops.alert", "ops.alert_delivery",
 )  # fmt: skip
 
 

@@ -2,20 +2,22 @@
 
 from sqlalchemy import Connection, text
 
+from model_assets.ledger.claims import RELATIONS
+
 CLAIMS: dict[str, str] = {
     "no two claims of one key overlap": """
-        select format('%s %s/%s', a.source, a.provider, a.listed_id) from history.{relation} a
+        select format('%s %s/%s', a.source, a.{collection}, a.{entry}) from history.{relation} a
         join history.{relation} b on a.key_id = b.key_id and a.seen && b.seen and a.ctid < b.ctid limit 5""",
     "every claim starts with an accepted observation": """
-        select format('%s %s/%s at %s', h.source, h.provider, h.listed_id, lower(h.seen)) from history.{relation} h
+        select format('%s %s/%s at %s', h.source, h.{collection}, h.{entry}, lower(h.seen)) from history.{relation} h
         left join ops.observation o on o.source = h.source and o.observed_at = lower(h.seen) and o.verdict = 'accepted'
         where o.source is null limit 5""",
     "every claim that ended ended with an accepted observation": """
-        select format('%s %s/%s at %s', h.source, h.provider, h.listed_id, upper(h.seen)) from history.{relation} h
+        select format('%s %s/%s at %s', h.source, h.{collection}, h.{entry}, upper(h.seen)) from history.{relation} h
         left join ops.observation o on o.source = h.source and o.observed_at = upper(h.seen) and o.verdict = 'accepted'
         where upper(h.seen) is not null and o.source is null limit 5""",
     "neighbouring claims of one key say different things": """
-        select format('%s %s/%s at %s', a.source, a.provider, a.listed_id, upper(a.seen)) from history.{relation} a
+        select format('%s %s/%s at %s', a.source, a.{collection}, a.{entry}, upper(a.seen)) from history.{relation} a
         join history.{relation} b on a.key_id = b.key_id and upper(a.seen) = lower(b.seen) and a.digest = b.digest limit 5""",
 }
 BOOKS: dict[str, str] = {
@@ -51,9 +53,11 @@ def unsound(connection: Connection) -> dict[str, list[str]]:
     found = {}
     for claim, query in CLAIMS.items():
         found[claim] = [
-            f"history.{relation}: {example}"
-            for relation in ("listing", "price")
-            for example in connection.execute(text(query.format(relation=relation))).scalars()
+            f"history.{relation.name}: {example}"
+            for relation in RELATIONS
+            for example in connection.execute(
+                text(query.format(relation=relation.name, collection=relation.entry[0], entry=relation.entry[1]))
+            ).scalars()
         ]
     for claim, query in BOOKS.items():
         found[claim] = list(connection.execute(text(query)).scalars())

@@ -15,6 +15,7 @@ from model_assets import pipeline
 from model_assets.attempts import Attempt, resume_or_begin
 from model_assets.contracts import METERS
 from model_assets.errors import DatabaseDown, Fenced, FetchFailed, ModelAssetsError, PayloadRefused
+from model_assets.executors import CELERY
 from model_assets.frames import describe as describe_columns
 from model_assets.ledger import observations
 from model_assets.ledger.claims import PRICE
@@ -136,7 +137,7 @@ def _change_metadata(postgres: Postgres, audits: list[Audit]) -> dict[str, Any]:
                 at = {"observed_at": instant_text(one.observation.observed_at)}
                 lines += [at | line.as_dict() for line in describe(connection, one.changes, CHANGES_SHOWN, before)]
     return {
-        "dagster/row_count": sum(one.listings + one.prices for one in moves),
+        "dagster/row_count": sum(one.counts.rows for one in moves),
         "outcome": ", ".join(f"{instant_text(one.observation.observed_at)}: {one.outcome}" for one in audits),
         "opened": sum(one.added for one in moves),
         "changed": sum(one.changed for one in moves),
@@ -144,6 +145,7 @@ def _change_metadata(postgres: Postgres, audits: list[Audit]) -> dict[str, Any]:
         "quarantined": sum(one.rejected for one in moves),
         "price_values": sum(one.parsed.price_values for one in audits),
         "unmapped_price_keys": _unmapped(audits),
+        "not_spoken_of": "; ".join(_notes(audits)) or "nothing",
         "changes": dg.MetadataValue.table([dg.TableRecord(line) for line in lines[:CHANGES_SHOWN]], schema=_CHANGE_SCHEMA),
     }
 
@@ -153,6 +155,11 @@ _CHANGE_SCHEMA = dg.TableSchema(
         dg.TableColumn(name, "string") for name in ("observed_at", "relation", "change", "provider", "listed_id", "what", "before", "after")
     ]
 )
+
+
+def _notes(audits: list[Audit]) -> list[str]:
+    """What the day's payloads say that they leave out."""
+    return [reject.reason for one in audits if one.changes for reject, _ in one.changes.rejects if not reject.broken]
 
 
 def _unmapped(audits: list[Audit]) -> dict[str, int]:
@@ -168,7 +175,7 @@ def _nothing_passes(audits: list[Audit]) -> bool:
 def _checks(key: dg.AssetKey, audits: list[Audit]) -> list[dg.AssetCheckResult]:
     refused = [one for one in audits if one.outcome == "refused"]
     reasons = [f"{one.observation.label}: {reason}" for one in refused for reason in one.reasons][: pipeline.SHOWN_REASONS]
-    rejects = [(one, reject) for one in audits if one.changes for reject, _ in one.changes.rejects]
+    rejects = [(one, reject) for one in audits if one.changes for reject, _ in one.changes.rejects if reject.broken]
     share = min((one.parsed.share_mapped for one in audits), default=1.0)
     drift = dict(sum((one.parsed.drift for one in audits), Counter()))
     oddities = [oddity for one in audits for oddity in one.parsed.oddities]
@@ -267,11 +274,16 @@ def _fence(context: dg.AssetExecutionContext, attempt: Attempt) -> Callable[[Con
 
     def fence(connection: Connection) -> None:
         attempt.fence(connection)
-        run = context.instance.get_run_by_id(context.run.run_id)
-        if run is not None and run.status in ENDED:
-            raise Fenced(f"Dagster run {context.run.run_id} is {run.status.value}: it may not write to the ledger any more.")
+        _still_wanted(context)
 
     return fence
+
+
+def _still_wanted(context: dg.AssetExecutionContext) -> None:
+    """Raise Fenced where Dagster has ended the run: a queue may deliver a step long after its run died."""
+    run = context.instance.get_run_by_id(context.run.run_id)
+    if run is not None and run.status in ENDED:
+        raise Fenced(f"Dagster run {context.run.run_id} is {run.status.value}: it may not write to the ledger any more.")
 
 
 def _attempted(
@@ -279,6 +291,7 @@ def _attempted(
 ) -> dg.MaterializeResult:
     """Do a step's work within the run's attempt, keep how it ended, and turn our errors into failures that say what to do."""
     try:
+        _still_wanted(context)
         attempt = resume_or_begin(postgres.address, source.name, day, f"dagster run {context.run.run_id[:8]}", context.run.run_id)
     except ModelAssetsError as error:
         raise _failure(error) from error
@@ -292,6 +305,8 @@ def _attempted(
         raise
     if not _history_follows(context, source):
         attempt.finish("succeeded")
+    elif context.job_def.executor_def.name == CELERY:
+        attempt.let_go()  # the worker lives on, and the next step may be another's
     return result
 
 

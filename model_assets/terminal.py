@@ -64,6 +64,7 @@ def print_rows(rows: Sequence[dict[str, Any]], columns: Sequence[str], title: st
 
 
 NUMBERS = {
-    "observations", "listings", "prices", "added", "changed", "closed", "quarantined", "seconds", "amount", "from", "to", "prompt_above_tokens",
+    "observations", "listings", "prices", "scores", "mentions", "added", "changed", "closed", "quarantined", "seconds", "amount", "from", "to",
+    "prompt_above_tokens",
     "share_mapped", "run_id", "age", "refused_since",
 }  # fmt: skip

@@ -114,7 +114,7 @@ def fetch(
         tried = f"; tried {attempt} times in {time.monotonic() - started:.1f} s" if attempt > 1 else ""
         message = f"{place} {trouble.said}{tried}. {trouble.remedy or _REMEDIES[trouble.kind]}"
         # `from None`: what lies below may quote a request header, and a secret with it.
-        raise FetchFailed(message, trouble.kind) from None
+        raise FetchFailed(message, trouble.kind, trouble.wait) from None
 
 
 _REMEDIES = {
@@ -141,7 +141,7 @@ def _pause(trouble: Trouble, attempt: int, allowed: int, policy: Policy, left: f
     if not trouble.again:
         raise trouble
     if trouble.wait is not None and trouble.wait > min(policy.max_retry_after, left):
-        raise Trouble(f"{trouble.said} and asked for {trouble.wait:.6g} s of patience, which is too long", "throttled")
+        raise Trouble(f"{trouble.said} and asked for {trouble.wait:.6g} s of patience, which is too long", "throttled", wait=trouble.wait)
     # Full jitter: many clients that failed together must not come back together.
     backoff = random.uniform(0, policy.backoff_seconds * 2 ** (attempt - 1))  # noqa: S311
     wait = backoff if trouble.wait is None else trouble.wait
@@ -162,6 +162,13 @@ def _retry_after(value: str | None) -> float | None:
         return None
     seconds = (when.replace(tzinfo=when.tzinfo or dt.UTC) - dt.datetime.now(dt.UTC)).total_seconds()
     return seconds if seconds > 0 else None
+
+
+def _window_left(value: str | None) -> float | None:
+    """Seconds until a rate limit counts anew, from the header `RateLimit: "api";r=0;t=55` (draft-ietf-httpapi-ratelimit-headers), which Hugging
+    Face sends in place of Retry-After."""
+    found = re.search(r";\s*r=0;\s*t=([0-9]{1,9})(?![0-9])", value or "")
+    return float(found[1]) or None if found else None
 
 
 # --- one try ----------------------------------------------------------------------------------------------------------------------------
@@ -206,7 +213,7 @@ def _read(answer: httpcore.Response, url: httpx.URL, policy: Policy) -> Response
 def _bad_status(status: int, headers: dict[str, str]) -> Trouble:
     said = f"answered {status}"
     if status in RETRIED_STATUSES:
-        wait = _retry_after(headers.get("retry-after"))
+        wait = _retry_after(headers.get("retry-after")) or _window_left(headers.get("ratelimit"))
         return Trouble(said, "throttled" if status == 429 else "status", again=True, wait=wait, remedy="Try again later.")
     if status == 206:
         return Trouble("answered 206, a part of what was asked for", "status")

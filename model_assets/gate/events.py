@@ -13,14 +13,14 @@ from sqlalchemy import Connection, text
 
 from model_assets.contracts import Price
 from model_assets.errors import BadRecording
-from model_assets.fetching import strict_json
 from model_assets.gate.types import Event, Listed, PriceKey, Said
 from model_assets.recording_files import find
-from model_assets.sources import SOURCES
+from model_assets.sources import of_kind
 from model_assets.sources.amounts import exact
 from model_assets.sources.base import Parsed
 from model_assets.sources.models_dev import is_subscription
 
+PRICED = of_kind("prices")
 Claims = dict[PriceKey, tuple[str, Decimal | None, datetime | None]]
 
 #: the columns a file of changes must have, and the meter that each spelling of its keys stands for
@@ -61,14 +61,14 @@ class Snapshot(NamedTuple):
 
 def read_folder(path: Path) -> list[Snapshot]:
     """The recordings of a folder as snapshots, in order of time. Raises BadRecording or BadPayload where one is no catalogue."""
-    recordings = find(path, SOURCES).recordings
+    recordings = find(path, PRICED).recordings
     if not recordings:
-        known = ", ".join(sorted(SOURCES))
+        known = ", ".join(sorted(PRICED))
         raise BadRecording(f"there are no recordings of {known} in {path}. Give a folder that holds <source>/<instant>.json.gz.")
     before: dict[str, Claims] = defaultdict(dict)
     snapshots = []
     for one in sorted(recordings, key=lambda recording: (recording.observed_at, recording.source)):
-        parsed = SOURCES[one.source].parse(strict_json.loads(one.read()[0]))
+        parsed = PRICED[one.source].rows(one.read()[0])
         before[one.source] = claims_of(parsed, before[one.source])
         listings = tuple(Listed(one.source, listing.provider, listing.listed_id) for listing in parsed.listings)
         snapshots.append(Snapshot(one.source, one.observed_at, before[one.source], listings))

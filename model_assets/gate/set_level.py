@@ -1,7 +1,7 @@
 """The gate on a payload as a whole: a list that shrank, or that is broken in too many places, is refused, and the ledger does not move."""
 
 from model_assets.ledger.changes import ChangeSet
-from model_assets.ledger.observations import Judged, instant_text
+from model_assets.ledger.observations import Counts, Judged, instant_text
 
 LEAST_SHARE_OF_EARLIER = 0.8
 MOST_BROKEN = 0.05
@@ -14,14 +14,15 @@ def judge(changes: ChangeSet, earlier: Judged | None) -> list[str]:
     the way. One of which more than 5 % breaks the contract has probably changed its shape.
     """
     reasons = []
-    if not changes.listings:
+    if not changes.counts.entries:
         reasons.append("the payload lists no model; an empty list never means that all models are gone")
     else:
-        reasons += judge_size(changes.listings, earlier)
-    entries = sum(reject.relation == "listing" for reject, _ in changes.rejects)
+        reasons += judge_size(changes.counts, earlier)
+    broken_parts = [reject for reject, _ in changes.rejects if reject.broken]
+    entries = sum(reject.relation == "listing" for reject in broken_parts)
     for broken, kept, what in (
-        (entries, changes.listings, "entries"),
-        (len(changes.rejects), changes.listings + changes.prices, "rows"),
+        (entries, changes.counts.listings, "entries"),
+        (len(broken_parts), changes.counts.rows, "rows"),
     ):
         if broken > MOST_BROKEN * (broken + kept):
             reasons.append(
@@ -30,12 +31,12 @@ def judge(changes: ChangeSet, earlier: Judged | None) -> list[str]:
     return reasons
 
 
-def judge_size(listings: int, earlier: Judged | None) -> list[str]:
-    """Why a list is too short after the nearest earlier accepted one; empty where it is not."""
-    if earlier is None or listings >= LEAST_SHARE_OF_EARLIER * earlier.listings:
+def judge_size(counts: Counts, earlier: Judged | None) -> list[str]:
+    """Why a list is too short after the nearest earlier accepted one; empty where it is not. What is only mentioned comes and goes."""
+    what = "models" if counts.listings else "scores"
+    if earlier is None or counts.entries == counts.mentions or counts.entries >= LEAST_SHARE_OF_EARLIER * earlier.counts.entries:
         return []
-    share = 1 - listings / earlier.listings
+    share = 1 - counts.entries / earlier.counts.entries
     since = instant_text(earlier.observation.observed_at)
-    return [
-        f"the payload lists {listings} models, {share:.0%} fewer than the {earlier.listings} of {since}; more than 20 % at once is taken for a cut list"
-    ]
+    said = f"the payload lists {counts.entries} {what}, {share:.0%} fewer than the {earlier.counts.entries} of {since}"
+    return [f"{said}; more than 20 % at once is taken for a cut list"]

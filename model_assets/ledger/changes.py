@@ -5,7 +5,7 @@ are never sent, never validated again, never written.
 """
 
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,13 +13,37 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from model_assets.contracts import Reject
-from model_assets.ledger.claims import DIGEST_BYTES, RELATIONS, Relation, Row, digest_all, key_id
-from model_assets.ledger.observations import Observation
+from model_assets.ledger.claims import RELATIONS, Relation, Row, key_id
+from model_assets.ledger.observations import Counts, Observation
+from model_assets.paged import DIGEST_BYTES, PagedRows, digest_all
 from model_assets.sources.base import ORIGINAL_LIMIT, Parsed, as_json
 
 _PACKED = struct.Struct(f">{DIGEST_BYTES}sq")
 #: (relation, rows) -> {index of a broken row: why}
 Contract = Callable[[Relation, Sequence[Row]], dict[int, str]]
+#: how many rows are judged at once
+ROWS_AT_ONCE = 1_000
+
+
+class Opened(Mapping[int, tuple[bytes, Row]]):
+    """key -> (digest, row) of claims that would open; the rows stay where they are, which may be packed."""
+
+    def __init__(self, rows: Sequence[Row], places: dict[int, tuple[bytes, int]]) -> None:
+        self._rows, self._places = rows, places
+
+    def __getitem__(self, key: int) -> tuple[bytes, Row]:
+        digest, place = self._places[key]
+        return digest, self._rows[place]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def digests(self) -> dict[bytes, int]:
+        """digest -> key, without looking at a row."""
+        return {digest: key for key, (digest, _) in self._places.items()}
 
 
 @dataclass
@@ -29,7 +53,7 @@ class Part:
     `restored`: keys that get back what held just before the instant, because a payload that spoke of them is replaced by one that does not.
     """
 
-    opened: dict[int, tuple[bytes, Row]] = field(default_factory=dict)
+    opened: Opened = field(default_factory=lambda: Opened((), {}))
     closing: set[int] = field(default_factory=set)
     restored: set[int] = field(default_factory=set)
 
@@ -55,8 +79,7 @@ class ChangeSet:
     ledger_version: int
     parts: dict[str, Part]
     rejects: list[tuple[Reject, int | None]]
-    listings: int
-    prices: int
+    counts: Counts
     spoken: set[int] = field(default_factory=set)
 
     @property
@@ -107,34 +130,41 @@ def compare(
     parts = {}
     counts = {}
     spoken: set[int] = set()
-    rows_of: dict[str, Sequence[Row]] = {"listing": parsed.listings, "price": parsed.prices}
+    rows_of: dict[str, Sequence[Row]] = {
+        "listing": parsed.all_listings,
+        "price": parsed.prices,
+        "score": parsed.scores,
+        "mention": parsed.mentions,
+    }
     for relation in RELATIONS:
         rows = rows_of[relation.name]
-        present = dict(zip(digest_all(rows), rows, strict=True))
+        digests = rows.digests() if isinstance(rows, PagedRows) else digest_all(rows)
+        present = {digest: place for place, digest in enumerate(digests)}
         counts[relation.name] = len(present)
         held = held_at(connection, relation, observation.source, observation.observed_at)
         for earlier in pending:
             held = _after(held, earlier.parts[relation.name])
         speaks = _spoken(observation.source, relation, rows, rejects)
         spoken |= speaks
-        parts[relation.name] = _compare_relation(connection, observation, relation, present, held, rejects, contract, speaks)
-    return ChangeSet(observation, version, parts, rejects, counts["listing"], counts["price"], spoken)
+        parts[relation.name] = _compare_relation(connection, observation, relation, rows, present, held, rejects, contract, speaks)
+    return ChangeSet(observation, version, parts, rejects, Counts(*(counts[relation.name] for relation in RELATIONS)), spoken)
 
 
 def _compare_relation(
     connection: Connection,
     observation: Observation,
     relation: Relation,
-    present: dict[bytes, Row],
+    rows: Sequence[Row],
+    present: dict[bytes, int],
     held: dict[bytes, int],
     rejects: list[tuple[Reject, int | None]],
     contract: Contract,
     spoken: set[int],
 ) -> Part:
-    new = [(digest, row) for digest, row in present.items() if digest not in held]
+    new = [(digest, place) for digest, place in present.items() if digest not in held]
     gone = {key for digest, key in held.items() if digest not in present}
     going_on = set(held.values()) - gone if new else set()
-    opened = _unambiguous(observation.source, relation, new, going_on, rejects, contract)
+    opened = _unambiguous(observation.source, relation, rows, new, going_on, rejects, contract)
     unspoken = _unspoken(connection, relation, rejects, gone, spoken)
     restored, ended = _replaced(connection, observation, relation, rejects, spoken)
     return Part(opened, (gone - unspoken) | ended, restored)
@@ -143,34 +173,35 @@ def _compare_relation(
 def _unambiguous(
     source: str,
     relation: Relation,
-    new: list[tuple[bytes, Row]],
+    rows: Sequence[Row],
+    new: list[tuple[bytes, int]],
     going_on: set[int],
     rejects: list[tuple[Reject, int | None]],
     contract: Contract,
-) -> dict[int, tuple[bytes, Row]]:
+) -> Opened:
     """The rows that would open a claim: those that keep the contract and are alone in speaking of their key. `going_on` are the keys of
     which the payload says what is held already."""
-    if not new:
-        return {}
-    broken = contract(relation, [row for _, row in new])
     in_doubt = {key for reject, key in rejects if key is not None and reject.relation == relation.name}
-    opened: dict[int, tuple[bytes, Row]] = {}
-    twice: dict[int, list[Row]] = {}
-    for index, (digest, row) in enumerate(new):
-        key = key_id(source, relation, row)
-        if index in broken:
-            rejects.append((_reject(relation, row, broken[index]), key))
-            in_doubt.add(key)
-        elif key in opened or key in going_on:
-            twice.setdefault(key, [opened[key][1]] if key in opened else []).append(row)
-        else:
-            opened[key] = (digest, row)
-    for key, rows in twice.items():
+    opened: dict[int, tuple[bytes, int]] = {}
+    twice: dict[int, list[int]] = {}
+    for start in range(0, len(new), ROWS_AT_ONCE):
+        chunk = [(digest, place, rows[place]) for digest, place in new[start : start + ROWS_AT_ONCE]]
+        broken = contract(relation, [row for _, _, row in chunk])
+        for index, (digest, place, row) in enumerate(chunk):
+            key = key_id(source, relation, row)
+            if index in broken:
+                rejects.append((_reject(relation, row, broken[index]), key))
+                in_doubt.add(key)
+            elif key in opened or key in going_on:
+                twice.setdefault(key, [opened[key][1]] if key in opened else []).append(place)
+            else:
+                opened[key] = (digest, place)
+    for key, places in twice.items():
         opened.pop(key, None)
-        rejects.extend((_reject(relation, row, "the payload says two different things of one key"), key) for row in rows)
+        rejects.extend((_reject(relation, rows[place], "the payload says two different things of one key"), key) for place in places)
     for key in in_doubt & opened.keys():
-        rejects.append((_reject(relation, opened.pop(key)[1], "another row of the same key is broken"), key))
-    return opened
+        rejects.append((_reject(relation, rows[opened.pop(key)[1]], "another row of the same key is broken"), key))
+    return Opened(rows, opened)
 
 
 def _reject(relation: Relation, row: Row, reason: str) -> Reject:
@@ -219,7 +250,8 @@ def _unspoken(
     keys = {key for reject, key in rejects if key is not None and reject.relation == relation.name} & gone
     entries = _entries_in_doubt(relation, rejects)
     if gone and entries["providers"]:
-        in_doubt = _IN_DOUBT.format(provider="h.provider", listed_id="h.listed_id")
+        collection, entry = relation.entry
+        in_doubt = _IN_DOUBT.format(provider=f"h.{collection}", listed_id=f"h.{entry}")
         found = connection.execute(
             text(f"select distinct key_id from history.{relation.name} h where key_id = any(:gone) and {in_doubt}"),
             entries | {"gone": list(gone)},
@@ -241,7 +273,10 @@ def _replaced(
     )
     if not connection.execute(spoke, at | {"sha256": observation.sha256}).scalar():
         return set(), set()
-    in_doubt = _IN_DOUBT.format(provider="coalesce(before.provider, now.provider)", listed_id="coalesce(before.listed_id, now.listed_id)")
+    collection, entry = relation.entry
+    in_doubt = _IN_DOUBT.format(
+        provider=f"coalesce(before.{collection}, now.{collection})", listed_id=f"coalesce(before.{entry}, now.{entry})"
+    )
     doubtful = f"""(coalesce(before.key_id, now.key_id) = any(:keys)
                     or coalesce(before.key_id, now.key_id) <> all(cast(:spoken as bigint[])) and {in_doubt})"""
     return _differs_from_before(
@@ -258,13 +293,14 @@ def _differs_from_before(
     connection: Connection, observation: Observation, relation: Relation, condition: str, parameters: dict[str, Any]
 ) -> tuple[set[int], set[int]]:
     """(keys that held another claim just before the instant, keys that hold another one at it), among those the condition admits."""
+    entry = ", ".join(relation.entry)
     found = connection.execute(
         text(
             f"""
             select coalesce(before.key_id, now.key_id), before.key_id is not null, now.key_id is not null
-            from (select key_id, digest, provider, listed_id from history.{relation.name}
+            from (select key_id, digest, {entry} from history.{relation.name}
                   where source = :source and lower(seen) < :at and (upper(seen) is null or upper(seen) >= :at)) as before
-            full join (select key_id, digest, provider, listed_id from history.{relation.name}
+            full join (select key_id, digest, {entry} from history.{relation.name}
                        where source = :source and seen @> cast(:at as timestamptz)) as now using (key_id)
             where before.digest is distinct from now.digest and {condition}
             """
@@ -279,14 +315,14 @@ def retraction(connection: Connection, observation: Observation, ledger_version:
     parts = {}
     for relation in RELATIONS:
         restored, ended = _differs_from_before(connection, observation, relation, "true", {})
-        parts[relation.name] = Part({}, ended, restored)
-    return ChangeSet(observation, ledger_version, parts, [], 0, 0)
+        parts[relation.name] = Part(closing=ended, restored=restored)
+    return ChangeSet(observation, ledger_version, parts, [], Counts())
 
 
 def _after(held: dict[bytes, int], part: Part) -> dict[bytes, int]:
     """What holds once a change set is merged."""
     going_on = {digest: key for digest, key in held.items() if key not in part.closing}
-    return going_on | {digest: key for key, (digest, _) in part.opened.items()}
+    return going_on | part.opened.digests()
 
 
 def held_at(connection: Connection, relation: Relation, source: str, at: datetime) -> dict[bytes, int]:

@@ -4,17 +4,19 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
+from itertools import islice
 
 from sqlalchemy import Connection, text
 
 from model_assets.ledger.changes import ChangeSet, Part
-from model_assets.ledger.claims import PRICE, RELATIONS, Relation, Row
+from model_assets.ledger.claims import PRICE, RELATIONS, SCORE, Relation, Row
 from model_assets.sources.base import as_json
 
 
 @dataclass(frozen=True)
 class Change:
-    """One line of a change set. `before` and `after` are an amount with its state, or a listing's changed columns."""
+    """One line of a change set. `before` and `after` are an amount with its state, a score, or the columns of a listing or a mention
+    that changed. `provider` and `listed_id` name the entry: for a score benchmark and model, for a mention feed and item."""
 
     relation: str
     change: str
@@ -41,7 +43,8 @@ def describe(connection: Connection, changes: ChangeSet, limit: int | None = Non
         closed = [key for key in part.closing if key not in part.opened]
         before = _rows_at(connection, relation, changes.observation.observed_at, (changed + closed)[:limit])
         for earlier in pending:
-            before |= {key: row for key, (_, row) in earlier.parts[relation.name].opened.items()}
+            opened = earlier.parts[relation.name].opened
+            before |= {key: opened[key][1] for key in (changed + closed)[:limit] if key in opened}
         lines += [_line(relation, "changed", before.get(key), part.opened[key][1]) for key in changed[:limit]]
         lines += [_line(relation, "opened", None, row) for row in _opened(part, limit)]
         lines += [_line(relation, "closed", before.get(key), None) for key in closed[:limit] if key in before]
@@ -49,7 +52,7 @@ def describe(connection: Connection, changes: ChangeSet, limit: int | None = Non
 
 
 def _opened(part: Part, limit: int | None) -> list[Row]:
-    return [row for key, (_, row) in part.opened.items() if key not in part.closing][:limit]
+    return [part.opened[key][1] for key in islice((key for key in part.opened if key not in part.closing), limit)]
 
 
 def _rows_at(connection: Connection, relation: Relation, at: datetime, keys: list[int]) -> dict[int, Row]:
@@ -77,9 +80,12 @@ def _line(relation: Relation, change: str, before: Row | None, after: Row | None
         if named["effective_from"]:
             what += f" from {named['effective_from']:%Y-%m-%d}"
         return Change("price", change, str(row[0]), str(row[1]), what, _amount(relation, before), _amount(relation, after))
+    if relation is SCORE:
+        what = " ".join(str(named[name]) for name in relation.columns[2:10] if named[name])
+        return Change("score", change, str(row[0]), str(row[1]), what, _number(relation, before), _number(relation, after))
     differing = [name for name, old, new in zip(relation.columns, before or (), after or (), strict=False) if _plain(old) != _plain(new)]
     return Change(
-        "listing", change, str(row[0]), str(row[1]), ", ".join(differing),
+        relation.name, change, str(row[0]), str(row[1]), ", ".join(differing),
         _values(relation, before, differing), _values(relation, after, differing),
     )  # fmt: skip
 
@@ -89,6 +95,11 @@ def _amount(relation: Relation, row: Row | None) -> str:
         return ""
     amount, state = (row[relation.columns.index(name)] for name in ("amount", "state"))
     return decimal_text(amount) if isinstance(amount, Decimal) and amount else str(state)
+
+
+def _number(relation: Relation, row: Row | None) -> str:
+    value = row[relation.columns.index("value")] if row else None
+    return decimal_text(value) if isinstance(value, Decimal) else ""
 
 
 def _values(relation: Relation, row: Row | None, names: list[str]) -> str:

@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterable
 
 from sqlalchemy import Connection, text
 
+from model_assets.contracts import Popularity
+from model_assets.database import wait_in_line
 from model_assets.ledger.changes import version_of
 from model_assets.ledger.claims import RELATIONS, Relation
+from model_assets.ledger.observations import COUNTS
 from model_assets.ledger.staging import Staged, forget
 from model_assets.sources.base import as_json
 
@@ -21,7 +24,7 @@ class LedgerMoved(Exception):
 
 def lock_source(connection: Connection, source: str) -> int:
     """Hold a source until the transaction ends: merges of one source come one after the other. Returns the version of its ledger."""
-    connection.execute(text("select pg_advisory_xact_lock(hashtext('model_assets.source'), hashtext(:source))"), {"source": source})
+    wait_in_line(connection, "pg_advisory_xact_lock(hashtext('model_assets.source'), hashtext(:source))", {"source": source})
     connection.execute(text("insert into ops.source (source) values (:source) on conflict do nothing"), {"source": source})
     return version_of(connection, source)
 
@@ -44,6 +47,7 @@ def merge(
     if version != staged.ledger_version or not connection.execute(kept, {"id": staged.change_set_id}).scalar():
         raise LedgerMoved(observation.label)
     _apply(connection, staged)
+    _keep_popularity(connection, staged)
     keep_verdict(connection, staged, "accepted", reasons, decided_by)
     fence(connection)
 
@@ -71,6 +75,30 @@ def _apply(connection: Connection, staged: Staged) -> None:
     )
 
 
+def _keep_popularity(connection: Connection, staged: Staged) -> None:
+    """Put the counters of the payload in place of the source's earlier ones, unless a later observation spoke since."""
+    observation = staged.observation
+    at = {"source": observation.source, "at": observation.observed_at, "id": staged.change_set_id}
+    counted, later = connection.execute(
+        text(
+            "select exists (select from staged.popularity where change_set_id = :id),"
+            " exists (select from ops.observation where source = :source and observed_at > :at and verdict = 'accepted')"
+        ),
+        at,
+    ).one()
+    if not counted or later:
+        return
+    columns = ", ".join(Popularity._fields)
+    connection.execute(text("delete from ops.popularity where source = :source"), at)
+    connection.execute(
+        text(
+            f"insert into ops.popularity (source, observed_at, {columns})"
+            f" select distinct on (collection, entry) :source, :at, {columns} from staged.popularity where change_set_id = :id"
+        ),
+        at,
+    )
+
+
 def keep_verdict(connection: Connection, staged: Staged, verdict: str, reasons: Iterable[str], decided_by: str) -> None:
     """Keep the verdict on a staged payload and what of it goes to quarantine, and forget its change set.
 
@@ -88,15 +116,16 @@ def keep_verdict(connection: Connection, staged: Staged, verdict: str, reasons: 
         )
     connection.execute(
         text(
-            """
-            insert into ops.observation (source, observed_at, sha256, verdict, reasons, decided_by, listings, prices, rejected,
+            f"""
+            insert into ops.observation (source, observed_at, sha256, verdict, reasons, decided_by, {COUNTS}, rejected,
                                          price_values, unmapped, drift, oddities, spoken)
-            select source, observed_at, sha256, :verdict, :reasons, :decided_by, listings, prices, :rejected,
+            select source, observed_at, sha256, :verdict, :reasons, :decided_by, {COUNTS}, :rejected,
                    price_values, unmapped, drift, oddities, spoken
             from staged.change_set where change_set_id = :id
             on conflict (source, observed_at, sha256) do update set
                 verdict = excluded.verdict, reasons = excluded.reasons, decided_by = excluded.decided_by, judged_at = now(),
-                listings = excluded.listings, prices = excluded.prices, rejected = excluded.rejected,
+                listings = excluded.listings, prices = excluded.prices, scores = excluded.scores, mentions = excluded.mentions,
+                rejected = excluded.rejected,
                 price_values = excluded.price_values, unmapped = excluded.unmapped, drift = excluded.drift, oddities = excluded.oddities,
                 spoken = excluded.spoken
             """
@@ -146,6 +175,7 @@ def _merge_relation(connection: Connection, relation: Relation, staged: Staged) 
 def _merge_statement(relation: Relation, doubts: bool) -> str:
     """One statement: cut the span out of the claims that touch it, put the new claims there, join neighbours that say the same."""
     name, columns = relation.name, relation.column_list
+    collection, entry = relation.entry
     until = "cast(:later as timestamptz)"
     if doubts:  # some later observation does not speak of every key: find, for each key, the first that does
         until = f"""
@@ -156,15 +186,15 @@ def _merge_statement(relation: Relation, doubts: bool) -> str:
                    where q.source = o.source and q.observed_at = o.observed_at and q.sha256 = o.sha256
                      and (q.key_id = touched.key_id
                           or (q.key_id is null and touched.key_id <> all(o.spoken)
-                              and coalesce(q.provider, touched.provider) = touched.provider
-                              and coalesce(q.listed_id, touched.listed_id) = touched.listed_id
+                              and coalesce(q.provider, touched.{collection}) = touched.{collection}
+                              and coalesce(q.listed_id, touched.{entry}) = touched.{entry}
                               and q.relation in ('listing', '{name}')))))"""
     return f"""
         with touched as (
-            select distinct on (key_id) key_id, provider, listed_id from (
-                select key_id, provider, listed_id from staged.{name} where change_set_id = :id
+            select distinct on (key_id) key_id, {collection}, {entry} from (
+                select key_id, {collection}, {entry} from staged.{name} where change_set_id = :id
                 union all
-                select key_id, h.provider, h.listed_id from staged.closing c join history.{name} h using (key_id)
+                select key_id, h.{collection}, h.{entry} from staged.closing c join history.{name} h using (key_id)
                 where c.change_set_id = :id and c.relation = :relation
             ) as keys
         ), spans as materialized (

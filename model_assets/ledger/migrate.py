@@ -8,11 +8,11 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from model_assets.database import OLDEST, connect
+from model_assets.database import OLDEST, connect, wait_in_line
 from model_assets.errors import SettingsError
 from model_assets.sql_models import deploy, load_models
 
-_LOCK = 0x6D6F64656C  # any constant will do, as long as it is this one everywhere
+LOCK = 0x6D6F64656C  # any constant will do, as long as it is this one everywhere
 
 
 def migrate(url: str) -> str:
@@ -21,7 +21,7 @@ def migrate(url: str) -> str:
     Raises SettingsError where the server is older than Postgres 15 or cannot provide btree_gist.
     """
     with connect(url) as connection:
-        connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        wait_in_line(connection, "pg_advisory_xact_lock(:lock)", {"lock": LOCK})
         _check_server(connection)
         connection.execute(text("create schema if not exists ops"))
         config = _config(connection)

@@ -2,12 +2,15 @@
 
 import gzip
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from hashlib import sha256
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
+
+from model_assets.upkeep.disk import require_room
 
 FUTURE_LIMIT = timedelta(minutes=5)
 
@@ -26,14 +29,36 @@ class Observation:
         return f"{self.source} {instant_text(self.observed_at)}"
 
 
+class Counts(NamedTuple):
+    """How many rows of each relation a payload holds, in the order of `claims.RELATIONS`."""
+
+    listings: int = 0
+    prices: int = 0
+    scores: int = 0
+    mentions: int = 0
+
+    @property
+    def entries(self) -> int:
+        """How many things a payload lists: models; where it lists none, scores; or else mentions."""
+        return self.listings or self.scores or self.mentions
+
+    @property
+    def rows(self) -> int:
+        """How many rows in all."""
+        return sum(self)
+
+
+#: the counts as columns of `ops.observation` and `staged.change_set`
+COUNTS = ", ".join(Counts._fields)
+
+
 @dataclass(frozen=True)
 class Judged:
     """An observation that the gate judged, with the counts it was judged by."""
 
     observation: Observation
     verdict: str
-    listings: int
-    prices: int
+    counts: Counts
     rejected: int
 
 
@@ -57,8 +82,9 @@ def record(
     """Keep a payload; bytes that are there already are not kept twice, and recording the same observation again changes nothing.
 
     `compressed` is the gzip of `body` where the caller has it. Raises ValueError where `observed_at` has no zone or lies ahead of the
-    database's clock by more than five minutes: such an instant would end claims that still hold.
+    database's clock by more than five minutes: such an instant would end claims that still hold. Raises NoRoom where the disk has none for it.
     """
+    require_room(connection.engine.url, len(body))
     if observed_at.tzinfo is None:
         raise ValueError(f"the instant {observed_at} has no time zone")
     digest = sha256(body).digest()
@@ -70,7 +96,7 @@ def record(
     if not known:
         connection.execute(
             text("insert into raw.body (sha256, bytes, gzip) values (:sha256, :bytes, :gzip) on conflict do nothing"),
-            {"sha256": digest, "bytes": len(body), "gzip": compressed or gzip.compress(body, 6, mtime=0)},
+            {"sha256": digest, "bytes": len(body), "gzip": compressed or gzip.compress(body, 0 if body.startswith(b"PK") else 6, mtime=0)},
         )
     connection.execute(
         text(
@@ -118,16 +144,25 @@ def latest_validators(connection: Connection, source: str, url: str) -> tuple[st
     return (row[0], row[1], row[2]) if row and (row[0] or row[1]) else None
 
 
+def latest_live(connection: Connection, source: str) -> bytes | None:
+    """The newest payload that was fetched from a source; null without one."""
+    digest = connection.execute(
+        text("select sha256 from raw.payload where source = :source and origin = 'live' order by observed_at desc limit 1"),
+        {"source": source},
+    ).scalar()
+    return None if digest is None else body_of(connection, digest)
+
+
 def nearest_earlier_accepted(connection: Connection, source: str, before: datetime) -> Judged | None:
     """The source's last accepted observation before an instant: what a payload's size is compared with."""
     row = connection.execute(
         text(
-            "select observed_at, sha256, verdict, listings, prices, rejected from ops.observation"
+            f"select observed_at, sha256, verdict, rejected, {COUNTS} from ops.observation"
             " where source = :source and observed_at < :before and verdict = 'accepted' order by observed_at desc limit 1"
         ),
         {"source": source, "before": before},
     ).one_or_none()
-    return Judged(Observation(source, row[0], row[1]), *row[2:]) if row else None
+    return _judged(source, row) if row else None
 
 
 def judged_by_the_gate_after(connection: Connection, source: str, after: datetime) -> list[Judged]:
@@ -135,14 +170,19 @@ def judged_by_the_gate_after(connection: Connection, source: str, after: datetim
     instant the accepted payload or, where none is, the refused one that was recorded last."""
     found = connection.execute(
         text(
-            """
-            select observed_at, sha256, verdict, listings, prices, rejected from (
+            f"""
+            select observed_at, sha256, verdict, rejected, {COUNTS} from (
                 select distinct on (observed_at) * from ops.observation join raw.payload using (source, observed_at, sha256)
                 where source = :source and observed_at > :after and verdict in ('accepted', 'refused')
                 order by observed_at, verdict, recorded_at desc) as last
-            where decided_by = 'gate' and listings > 0 order by observed_at
+            where decided_by = 'gate' and listings + scores + mentions > 0 order by observed_at
             """
         ),
         {"source": source, "after": after},
     )
-    return [Judged(Observation(source, row[0], row[1]), *row[2:]) for row in found]
+    return [_judged(source, row) for row in found]
+
+
+def _judged(source: str, row: Sequence[Any]) -> Judged:
+    observed_at, digest, verdict, rejected, *counts = row
+    return Judged(Observation(source, observed_at, digest), verdict, Counts(*counts), rejected)

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -10,13 +10,17 @@ from itertools import islice
 from psycopg import sql
 from sqlalchemy import Connection, text
 
-from model_assets.contracts import Reject
+from model_assets.contracts import Popularity, Reject
 from model_assets.ledger.changes import ChangeSet, Part
 from model_assets.ledger.claims import LISTING, RELATIONS, Relation
-from model_assets.ledger.observations import Judged, Observation
+from model_assets.ledger.observations import COUNTS, Counts, Judged, Observation
 from model_assets.sources.base import Parsed, as_json
 
-NEVER_NULL_TEXT = {"provider", "listed_id", "meter", "service_tier", "time_window", "region", "detail", "currency", "state", "extra"}
+NEVER_NULL_TEXT = {
+    *("provider", "listed_id", "meter", "service_tier", "time_window", "region", "detail", "currency", "state", "extra"),
+    *("benchmark", "model", "version", "split", "metric", "harness", "effort", "variant", "runner", "run", "unit"),
+    *("feed", "item", "kind"),
+}
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,7 @@ class Staged:
     added: int
     changed: int
     closed: int
-    listings: int
-    prices: int
+    counts: Counts
     rejected: int
 
 
@@ -38,8 +41,8 @@ def stage(connection: Connection, changes: ChangeSet, parsed: Parsed) -> Staged:
     """Keep a change set in place of an earlier one for the same source and instant."""
     observation = changes.observation
     staged = _new_change_set(
-        connection, observation, changes.ledger_version, (changes.added, changes.changed, changes.closed), changes.listings, changes.prices,
-        len(changes.rejects), parsed, changes.spoken,
+        connection, observation, changes.ledger_version, (changes.added, changes.changed, changes.closed), changes.counts, len(changes.rejects), parsed,
+        changes.spoken,
     )  # fmt: skip
     for relation in RELATIONS:
         part = changes.parts[relation.name]
@@ -52,13 +55,14 @@ def stage(connection: Connection, changes: ChangeSet, parsed: Parsed) -> Staged:
                 {"id": staged.change_set_id, "relation": relation.name, "keys": list(part.closing)},
             )
     _stage_rejects(connection, staged.change_set_id, changes.rejects)
+    _stage_popularity(connection, staged.change_set_id, parsed.all_popularity)
     return staged
 
 
 def stage_seen_again(connection: Connection, observation: Observation, before: Judged, ledger_version: int) -> Staged:
     """Keep an empty change set for a payload equal to the nearest earlier accepted one: it says what is held already, and doubts the same."""
     earlier = {"source": observation.source, "at": before.observation.observed_at, "sha256": before.observation.sha256}
-    staged = _new_change_set(connection, observation, ledger_version, (0, 0, 0), before.listings, before.prices, before.rejected, Parsed())
+    staged = _new_change_set(connection, observation, ledger_version, (0, 0, 0), before.counts, before.rejected, Parsed())
     connection.execute(
         text(
             "update staged.change_set set price_values = o.price_values, unmapped = o.unmapped, drift = o.drift, oddities = o.oddities,"
@@ -83,13 +87,16 @@ def staged_for(connection: Connection, observation: Observation) -> Staged | Non
     """The change set kept for an observation; null where there is none."""
     row = connection.execute(
         text(
-            "select change_set_id, ledger_version, added, changed, closed, listings, prices,"
-            " (select count(*) from staged.reject r where r.change_set_id = c.change_set_id)"
+            "select change_set_id, ledger_version, added, changed, closed,"
+            f" (select count(*) from staged.reject r where r.change_set_id = c.change_set_id), {COUNTS}"
             " from staged.change_set c where source = :source and observed_at = :at and sha256 = :sha256"
         ),
         {"source": observation.source, "at": observation.observed_at, "sha256": observation.sha256},
     ).one_or_none()
-    return Staged(row[0], observation, *row[1:]) if row else None
+    if row is None:
+        return None
+    change_set_id, version, added, changed, closed, rejected, *counts = row
+    return Staged(change_set_id, observation, version, added, changed, closed, Counts(*counts), rejected)
 
 
 def forget(connection: Connection, staged: Staged) -> None:
@@ -102,8 +109,7 @@ def _new_change_set(
     observation: Observation,
     ledger_version: int,
     moves: tuple[int, int, int],
-    listings: int,
-    prices: int,
+    counts: Counts,
     rejected: int,
     parsed: Parsed,
     spoken: Iterable[int] = (),
@@ -113,18 +119,19 @@ def _new_change_set(
     added, changed, closed = moves
     change_set_id: int = connection.execute(
         text(
-            "insert into staged.change_set (source, observed_at, sha256, ledger_version, added, changed, closed, listings, prices,"
-            " price_values, unmapped, drift, oddities, spoken) values (:source, :at, :sha256, :version, :added, :changed, :closed, :listings, :prices,"
+            "insert into staged.change_set (source, observed_at, sha256, ledger_version, added, changed, closed,"
+            f" {COUNTS}, price_values, unmapped, drift, oddities, spoken)"
+            " values (:source, :at, :sha256, :version, :added, :changed, :closed, :listings, :prices, :scores, :mentions,"
             " :price_values, :unmapped, :drift, :oddities, :spoken) returning change_set_id"
         ),
         at
         | {
             "sha256": observation.sha256, "version": ledger_version, "added": added, "changed": changed, "closed": closed,
-            "listings": listings, "prices": prices, "price_values": parsed.price_values, "unmapped": as_json(parsed.unmapped),
+            **counts._asdict(), "price_values": parsed.price_values, "unmapped": as_json(parsed.unmapped),
             "drift": as_json(parsed.drift), "oddities": len(parsed.oddities), "spoken": list(spoken),
         },
     ).scalar_one()  # fmt: skip
-    return Staged(change_set_id, observation, ledger_version, added, changed, closed, listings, prices, rejected)
+    return Staged(change_set_id, observation, ledger_version, added, changed, closed, counts, rejected)
 
 
 def _copy_opened(connection: Connection, relation: Relation, change_set_id: int, part: Part) -> None:
@@ -189,6 +196,21 @@ def _stage_rejects(connection: Connection, change_set_id: int, rejects: list[tup
             for reject, key in rejects
         ],
     )  # fmt: skip
+
+
+def _stage_popularity(connection: Connection, change_set_id: int, seen: Sequence[Popularity]) -> None:
+    if not seen:
+        return
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    columns = ", ".join(Popularity._fields)
+    into = f"copy staged.popularity (change_set_id, {columns}) from stdin (format csv)"
+    with driver.cursor() as cursor, cursor.copy(into.encode()) as copy:
+        rows = iter(seen)
+        while chunk := list(islice(rows, 5000)):
+            lines = io.StringIO()
+            csv.writer(lines).writerows((change_set_id, *row) for row in chunk)
+            copy.write(lines.getvalue())
 
 
 def storable(found: str | None) -> str | None:

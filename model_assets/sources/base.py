@@ -11,9 +11,12 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
+from typing import Any, Protocol
 
-from model_assets.contracts import METERS, PER_FACTOR, Listing, Oddity, Price, Reject
+from model_assets.contracts import METERS, PER_FACTOR, Listing, Mention, Oddity, Popularity, Price, Reject, Score
 from model_assets.errors import BadPayload
+from model_assets.fetching import strict_json
+from model_assets.paged import PackedRows, PagedRows
 from model_assets.sources.amounts import BadAmount, exact
 
 _FACTOR = {meter: PER_FACTOR[per] for meter, (per, _) in METERS.items()}
@@ -30,15 +33,31 @@ class Parsed:
 
     `price_values` counts every value that stands where a price belongs; `unmapped` those that no rule maps, by the path of their key.
     `drift` counts keys the source's file does not know; `unread` those it knows and leaves in the raw payload (what changes on every look).
+    `paged` holds the listings in place of `listings` where they are too many to hold at once, `packed` the counters in place of `popularity`.
     """
 
     listings: list[Listing] = field(default_factory=list)
     prices: list[Price] = field(default_factory=list)
+    scores: list[Score] = field(default_factory=list)
+    mentions: list[Mention] = field(default_factory=list)
+    popularity: list[Popularity] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     oddities: list[Oddity] = field(default_factory=list)
     price_values: int = 0
     unmapped: Counter[str] = field(default_factory=Counter)
     drift: Counter[str] = field(default_factory=Counter)
+    paged: PagedRows[Listing] | None = None
+    packed: PackedRows[Popularity] | None = None
+
+    @property
+    def all_listings(self) -> Sequence[Listing]:
+        """The listings, wherever they are."""
+        return self.listings if self.paged is None else self.paged
+
+    @property
+    def all_popularity(self) -> Sequence[Popularity]:
+        """The counters, wherever they are."""
+        return self.popularity if self.packed is None else self.packed
 
     @property
     def share_mapped(self) -> float:
@@ -48,6 +67,10 @@ class Parsed:
     def reject(self, relation: str, provider: str | None, listed_id: str | None, reason: str, original: object) -> None:
         """Put a part of the payload aside, with its reason and the beginning of its text."""
         self.rejects.append(Reject(relation, provider, listed_id, reason, as_json(original)[:ORIGINAL_LIMIT]))
+
+    def note(self, relation: str, provider: str, reason: str) -> None:
+        """Say that the payload does not speak of all there is of a provider, and why: what it does not name goes on as it was."""
+        self.rejects.append(Reject(relation, provider, None, reason, "", broken=False))
 
     def odd(self, listed_id: str, name: str, found: object, why: str) -> None:
         """Report a value of an optional field that was left out or cleaned."""
@@ -125,20 +148,62 @@ class Parsed:
             self.prices.append(Price(provider, listed_id, meter, "standard", 0, "", "", "", "USD", None, state, None, None))
 
 
+class Answer(Protocol):
+    """What came of asking a URL: its whole body, inflated, and its headers in lower case. `body` is empty where it has not changed."""
+
+    @property
+    def body(self) -> bytes: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+
+class Ask(Protocol):
+    """Asks a URL as every source is asked: politely, with one deadline and limits. Raises FetchFailed.
+
+    With an `etag` it asks whether the body is another one, and returns null where it is not.
+    """
+
+    def __call__(
+        self, url: str, *, headers: Mapping[str, str] | None = None, accept: str = "application/json", etag: str | None = None
+    ) -> Answer | None: ...
+
+
 @dataclass(frozen=True)
 class Source:
     """A public feed: its name (also of its assets), where it is, and the pure function from its decoded payload to rows.
 
-    `path` leads from the whole payload to the entry of a listing: a step is a key of an object, or (key, value) of the item in an array.
+    `kind` is what it is read for: "prices", "models", "scores" or "mentions". `decode` makes the object that `parse` reads from the bytes of a
+    payload, and raises BadPayload. `path` leads from the whole payload to the entry of a listing: a step is a key of an object, or (key, value)
+    of the item in an array.
+
+    `headers` are sent with every request. Where one request is not enough, `gather` makes the payload of several: it is given a way to ask, and
+    the payload that was kept last (null: none), so that what has not changed need not be sent again. `why_off` says why a source is not read
+    now, such as for want of a key; null where it is.
     """
 
     name: str
     url: str
-    parse: Callable[[object], Parsed]
+    parse: Callable[[Any], Parsed]
     about: str
     freshness_hours: int = 36
     extension: str = "json"
     path: Callable[[str, str], Sequence[str | tuple[str, str]]] | None = None
+    kind: str = "prices"
+    decode: Callable[[bytes], object] = strict_json.loads
+    accept: str = "application/json"
+    headers: Callable[[], Mapping[str, str]] = dict
+    gather: Callable[[Ask, bytes | None], bytes] | None = None
+    why_off: Callable[[], str | None] = lambda: None
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether the source is a file of this machine, so that it can be read without a network."""
+        return self.url.startswith("file:")
+
+    def rows(self, body: bytes) -> Parsed:
+        """The rows of a payload. Raises BadPayload."""
+        return self.parse(self.decode(body))
 
     @property
     def description(self) -> str:

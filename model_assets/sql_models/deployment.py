@@ -6,11 +6,12 @@ import psycopg
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from model_assets.database import wait_in_line
 from model_assets.errors import ModelAssetsError, SettingsError
 from model_assets.sql_models.model import SqlModel
 from model_assets.sql_models.relations import grants_of, literal, quoted, relation_columns, relation_kinds, run, signatures
 
-_LOCK = 0x53514C
+LOCK = 0x53514C
 
 
 def deploy(connection: Connection, models: Mapping[str, SqlModel]) -> list[str]:
@@ -43,7 +44,7 @@ def refresh(connection: Connection, model: SqlModel) -> int:
     if model.kind != "table":
         raise ModelAssetsError(f"{model.key} is a {model.kind}: it is always current. Only a table can be refreshed.")
     _lock(connection, "pg_advisory_xact_lock_shared")
-    connection.execute(text("select pg_advisory_xact_lock(:lock, hashtext(:key))"), {"lock": _LOCK, "key": model.key})
+    wait_in_line(connection, "pg_advisory_xact_lock(:lock, hashtext(:key))", {"lock": LOCK, "key": model.key})
     if relation_kinds(connection).get(model.key) != "table":
         raise ModelAssetsError(f"There is no table {model.key} yet. Run `model-assets migrate`, which makes the SQL models.")
     built = f"{model.key}__new"
@@ -145,4 +146,4 @@ def _check_columns(connection: Connection, model: SqlModel) -> None:
 
 
 def _lock(connection: Connection, function: str) -> None:
-    connection.execute(text(f"select {function}(:lock)"), {"lock": _LOCK})
+    wait_in_line(connection, f"{function}(:lock)", {"lock": LOCK})

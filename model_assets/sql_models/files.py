@@ -16,7 +16,7 @@ BASE_RELATIONS = frozenset(
     {
         *("history.listing", "history.price", "history.link", "access.policy", "raw.payload", "raw.body"),
         *("ops.source", "ops.observation", "ops.quarantine", "ops.sync_run", "ops.held_change", "ops.held_verdict"),
-        *("ops.identity_correction",),
+        *("ops.identity_correction", "history.score", "history.score_link", "history.mention", "history.mention_link", "ops.popularity"),
     }
 )
 _CONFIG = re.compile(r"(materialized|index)\s*:\s*(.*)")

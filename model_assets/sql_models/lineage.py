@@ -26,7 +26,9 @@ def _lineage(
     schema: dict[str, dict[str, dict[str, str]]] = {}
     for ref in model.refs:
         above = models.get(ref)
-        columns = _lineage(above, models, base_columns, known) if above and above.kind != "function" else base_columns.get(ref, ())
+        if above and above.kind == "function":
+            continue  # what it makes of its arguments is its own
+        columns = _lineage(above, models, base_columns, known) if above else base_columns.get(ref, ())
         schema.setdefault(ref.split(".")[0], {})[ref.split(".")[1]] = dict.fromkeys(columns, "text")
     found: Lineage = {}
     for column, node in lineage(None, model.sql, schema, dialect="postgres").items():

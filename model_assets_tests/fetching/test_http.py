@@ -153,6 +153,19 @@ def test_a_negative_past_or_garbled_retry_after_counts_as_none(nonsense):
     assert gaps(server)[0] < 0.4
 
 
+@pytest.mark.parametrize(("said", "least"), [('"api";r=0;t=1', 1.0), ('"pages";r=5;t=9, "api";r=0;t=1', None), ("t=x", 0.0), ('"api";r=0', 0.0)])
+def test_where_no_patience_is_asked_for_that_of_the_rate_limit_is_kept(said, least):
+    with serving(answer(429, b"", f"RateLimit: {said}"), answer(200, MODELS)) as server:
+        assert fetch(server.url(), policy=QUICK).attempts == 2
+    assert gaps(server)[0] >= (least if least is not None else 1.0)
+
+
+def test_a_rate_limit_longer_than_we_wait_is_told_to_the_caller():
+    with serving(answer(429, b"", 'RateLimit: "api";r=0;t=299')) as server:
+        failed = failure(server.url(), QUICK)
+    assert (failed.kind, failed.wait, server.connections) == ("throttled", 299, 1)
+
+
 def test_a_server_that_stays_busy_is_asked_three_times_and_was_throttled():
     with serving(answer(429)) as server:
         failed = failure(server.url(), QUICK)

@@ -5,13 +5,16 @@ from decimal import Decimal, localcontext
 import pytest
 
 from model_assets.errors import BadPayload
-from model_assets.fetching.strict_json import loads
+from model_assets.fetching.strict_json import loads, loads_fast
 
 
 def refusal(body: bytes) -> str:
     with pytest.raises(BadPayload) as refused:
         loads(body)
     message = str(refused.value)
+    with pytest.raises(BadPayload) as refused_fast:
+        loads_fast(body)
+    assert str(refused_fast.value) == message
     assert "\n" not in message
     assert message.isascii()
     assert len(message) < 250
@@ -24,6 +27,18 @@ def test_a_price_is_the_exact_decimal_that_was_written_and_an_integer_stays_one(
     assert {name: type(value) for name, value in found.items()} == {
         "prompt": Decimal, "cached": Decimal, "zero": Decimal, "context": int, "free": int,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a":0.0000000375,"b":1E-7,"c":0.0,"d":128000,"e":[1.10,-0,-0.0,1e3,123456789012345678901234567890,18446744073709551616]}',
+        '[true,false,null,"\u00e9\u202e","\\u00e9","\\/","\U0001f600",{},{"":[]},"\\"\\n\\u001f"]'.encode(),
+        b'["\\ud800","\\u0000"]', b' [ 1 ] ', b'{"b":1,"a":2}', b'"x"', b"7", b"0.10",
+    ],
+)  # fmt: skip
+def test_the_fast_way_finds_what_the_exact_way_finds_to_the_last_digit(body):
+    assert repr(loads_fast(body)) == repr(loads(body))
 
 
 def test_all_other_values_are_those_of_the_standard_library():
@@ -63,6 +78,8 @@ def test_bytes_that_are_not_plain_utf_8_are_refused_with_their_place(body, said)
         (b"[1, NaN]", "NaN is not a number in JSON, at byte 4"),
         (b"[Infinity]", "Infinity is not a number"),
         (b"[\n-Infinity]", "at byte 2 (line 2)"),
+        (b'{"a":1,"a":2}', "the key 'a' occurs twice"),
+        (b'[{"id":"lab/x","id":"lab/y"}]', "the key 'id' occurs twice"),
         (b'{"a": 1, "a": 1}', "the key 'a' occurs twice in the object that begins with 'a': 1"),
         (b'{"data": [{"id": "lab/x", "price": 1, "price": 2}]}', "'price' occurs twice in the object that begins with 'id': 'lab/x'"),
         (b'{"a": 1, "\\u0061": 2}', "the key 'a' occurs twice"),

@@ -6,8 +6,8 @@ import pytest
 
 from model_assets.contracts import Reject
 from model_assets.gate.set_level import judge
-from model_assets.ledger.changes import ChangeSet, Part
-from model_assets.ledger.observations import Judged, Observation
+from model_assets.ledger.changes import ChangeSet
+from model_assets.ledger.observations import Counts, Judged, Observation
 
 AT = datetime(2025, 6, 2, tzinfo=UTC)
 BEFORE = datetime(2025, 6, 1, 2, tzinfo=UTC)
@@ -16,11 +16,11 @@ BEFORE = datetime(2025, 6, 1, 2, tzinfo=UTC)
 def changes(listings: int, prices: int = 0, broken_entries: int = 0, broken_prices: int = 0) -> ChangeSet:
     rejects = [(Reject("listing", "host", None, "broken", ""), None)] * broken_entries
     rejects += [(Reject("price", "host", "a", "broken", ""), 1)] * broken_prices
-    return ChangeSet(Observation("src", AT, b""), 0, {"listing": Part(), "price": Part()}, rejects, listings, prices)
+    return ChangeSet(Observation("src", AT, b""), 0, {}, rejects, Counts(listings, prices))
 
 
 def earlier(listings: int) -> Judged:
-    return Judged(Observation("src", BEFORE, b""), "accepted", listings, 0, 0)
+    return Judged(Observation("src", BEFORE, b""), "accepted", Counts(listings), 0)
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,17 @@ def test_exactly_four_fifths_are_enough_and_exactly_one_in_twenty_is_not_too_man
     assert [n for n in range(5, 5000, 5) if not judge(changes(n * 4 // 5 - 1), earlier(n))] == []
     assert [n for n in range(1, 200) if judge(changes(n * 19, broken_entries=n), None)] == []
     assert [n for n in range(1, 200) if not judge(changes(n * 19 - 1, broken_entries=n), None)] == []
+
+
+def test_a_list_of_scores_must_not_shrink_and_what_is_only_mentioned_may() -> None:
+    def payload(counts: Counts) -> ChangeSet:
+        return ChangeSet(Observation("src", AT, b""), 0, {}, [], counts)
+
+    def before(counts: Counts) -> Judged:
+        return Judged(Observation("src", BEFORE, b""), "accepted", counts, 0)
+
+    assert "79 scores" in judge(payload(Counts(scores=79)), before(Counts(scores=100)))[0]
+    assert judge(payload(Counts(scores=80)), before(Counts(scores=100))) == []
+    assert judge(payload(Counts(mentions=1)), before(Counts(mentions=100))) == []
+    assert "lists no model" in judge(payload(Counts()), before(Counts(mentions=100)))[0]
+    assert judge(payload(Counts(listings=100, scores=1)), before(Counts(listings=100, scores=50))) == []

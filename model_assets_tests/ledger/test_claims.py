@@ -4,7 +4,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from model_assets.contracts import Listing, Price
-from model_assets.ledger.claims import LISTING, PRICE, digest_all, key_id
+from model_assets.ledger.claims import LISTING, PRICE, key_id
+from model_assets.paged import digest_all
 
 PRICED = Price(
     "host", "lab/a", "input", "standard", 0, "", "", "", "USD", datetime(2026, 9, 1, tzinfo=UTC), "paid", Decimal("0.0375"), None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
-from model_assets.contracts import Listing, Price, Reject
+from model_assets.contracts import Listing, Mention, Popularity, Price, Reject, Score
 from model_assets.database import connect
 from model_assets.frames import broken_rows
 from model_assets.ledger import observations
@@ -23,7 +23,7 @@ from model_assets.sources.base import Parsed
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MODELS = ["a", "b", "c"]
-EMPTY = "truncate history.listing, history.price, ops.source, ops.observation, ops.quarantine, raw.payload cascade"
+EMPTY = "truncate history.listing, history.price, history.score, ops.source, ops.observation, ops.quarantine, raw.payload cascade"
 #: a model's price; 0 stands for "in quarantine: the payload does not speak of it"
 Payload = dict[str, int]
 
@@ -32,14 +32,20 @@ def instant(step: int) -> datetime:
     return START + timedelta(hours=step)
 
 
+def score(model: str, value: int) -> Score:
+    return Score("exam", model, "1", "", "passed", "", "", "", "us", "", Decimal(value), "pct")
+
+
 def parsed(payload: Payload) -> Parsed:
     found = Parsed()
     for model, price in payload.items():
         if price:
             found.listings.append(Listing("host", model, name=f"{model} {price % 2}"))
             found.quote("host", model, "input", price, 1)
+            found.scores.append(score(model, price))
         else:
             found.reject("listing", "host", model, "broken", payload)
+            found.reject("score", None, model, "broken", payload)
     return found
 
 
@@ -60,10 +66,14 @@ def ledger(url: str) -> list[tuple[object, ...]]:
     with connect(url) as connection:
         return [
             tuple(row)
-            for name, value in (("listing", "name"), ("price", "cast(trim_scale(amount) as text)"))
+            for name, entry, value in (
+                ("listing", "listed_id", "name"),
+                ("price", "listed_id", "cast(trim_scale(amount) as text)"),
+                ("score", "model", "cast(trim_scale(value) as text)"),
+            )
             for row in connection.execute(
                 text(
-                    f"select '{name}', listed_id, {value}, lower(seen), upper(seen), encode(digest, 'hex') from history.{name} order by 2, 4"
+                    f"select '{name}', {entry}, {value}, lower(seen), upper(seen), encode(digest, 'hex') from history.{name} order by 2, 4"
                 )
             )
         ]
@@ -72,7 +82,7 @@ def ledger(url: str) -> list[tuple[object, ...]]:
 def replay(accepted: dict[int, Payload]) -> list[tuple[object, ...]]:
     """The oracle: go through the observations in order of time, and write down what each key is said to be."""
     claims = []
-    for relation in ("listing", "price"):
+    for relation in ("listing", "price", "score"):
         for model in MODELS:
             held: tuple[object, datetime] | None = None
             for step in sorted(accepted):
@@ -217,5 +227,53 @@ def test_what_a_broken_entry_may_have_been_goes_on_in_whatever_order_the_days_co
         for step in order:
             load(url, instant(step), broken if step == 2 else whole, str(step).encode())
         for model in ("a", "b"):
-            seen = {row[3:5] for row in ledger(url) if row[1] == model}
+            seen = {row[3:5] for row in ledger(url) if row[1] == model and row[0] != "score"}
             assert seen == ({(instant(1), None)} if model in going_on else {(instant(1), instant(2)), (instant(3), None)})
+
+
+def test_a_score_out_of_its_unit_is_quarantined_and_the_one_that_held_goes_on(url: str) -> None:
+    good = Parsed(scores=[score("a", 50)])
+    load(url, instant(0), good, b"0")
+    load(url, instant(1), Parsed(scores=[score("a", 101), score("b", 7)]), b"1")
+    with connect(url) as connection:
+        held = connection.execute(
+            text("select model, trim_scale(value)::text from history.score where upper(seen) is null order by 1")
+        ).all()
+        [(relation, entry, reason)] = connection.execute(text("select relation, listed_id, reason from ops.quarantine")).all()
+    assert [tuple(row) for row in held] == [("a", "50"), ("b", "7")]
+    assert (relation, entry) == ("score", "a")
+    assert "values_are_numbers" in reason
+
+
+def test_runs_that_cannot_be_compared_are_claims_of_their_own(url: str) -> None:
+    one = score("a", 50)
+    runs = [
+        one,
+        *(one._replace(**{name: "other"}) for name in ("version", "split", "metric", "harness", "effort", "variant", "runner", "run")),
+    ]
+    load(url, instant(0), Parsed(scores=runs), b"0")
+    with connect(url) as connection:
+        assert connection.execute(text("select count(*), count(distinct key_id) from history.score")).one() == (9, 9)
+        assert connection.execute(text("select count(*) from ops.quarantine")).scalar() == 0
+
+
+def test_a_mention_is_kept_word_for_word_after_its_feed_has_dropped_it(url: str) -> None:
+    words = "<script>alert(1)</script> {{7*7}} '; DROP TABLE x; --"
+    load(url, instant(0), Parsed(mentions=[Mention("feed", "1", "news", title=words, text=words)]), b"0")
+    load(url, instant(1), Parsed(mentions=[Mention("feed", "2", "news", title="next")]), b"1")
+    with connect(url) as connection:
+        found = connection.execute(text("select item, title, text, upper(seen) from history.mention order by item")).all()
+    assert [tuple(row) for row in found] == [("1", words, words, instant(1)), ("2", "next", None, None)]
+
+
+def test_counters_are_those_of_the_newest_observation_in_whatever_order_they_come(url: str) -> None:
+    def seen(downloads: int) -> Parsed:
+        return Parsed(listings=[Listing("host", "a")], popularity=[Popularity("host", "a", downloads=downloads)])
+
+    for step, downloads in ((1, 10), (0, 5), (2, 30)):
+        load(url, instant(step), seen(downloads), b"%d" % step)
+        with connect(url) as connection:
+            kept = connection.execute(text("select observed_at, downloads from ops.popularity")).one()
+        assert kept == ((instant(1), 10) if step < 2 else (instant(2), 30))
+    with connect(url) as connection:
+        assert connection.execute(text("select count(*) from history.listing")).scalar() == 1
