@@ -54,6 +54,15 @@ PAYLOADS: dict[str, Any] = {
         }
         for number in range(ENTRIES)
     },
+    "huggingface": [
+        {
+            "_id": "1", "id": f"lab/m{number}", "modelId": f"lab/m{number}", "author": "lab", "sha": "a" * 40, "private": False, "gated": False,
+            "downloads": 5, "likes": 1, "tags": ["litert", "license:other"], "siblings": [{"rfilename": "m.tflite"}], "pipeline_tag": "other",
+            "library_name": "litert", "createdAt": "2026-01-01T00:00:00.000Z", "config": {"architectures": ["BertForMaskedLM"]},
+            "cardData": {"license": "other", "license_name": "n", "license_link": "https://x", "base_model": "a/b", "summary": "s"},
+        }
+        for number in range(ENTRIES)
+    ],
     "genai_prices": [
         {
             "id": "p", "name": "P", "pricing_urls": ["https://x"],
@@ -66,6 +75,26 @@ PAYLOADS: dict[str, Any] = {
             ],
         }
     ],
+    "discussions": {
+        "nbHits": ENTRIES, "page": 0, "query": "q", "params": "query=q",
+        "hits": [
+            {
+                "objectID": f"{number}", "title": "t", "url": "https://x", "author": "a", "created_at": "2026-01-01T00:00:00Z",
+                "created_at_i": 1777629600, "story_text": "<p>t", "points": 1, "num_comments": 2, "_tags": ["story"], "children": [1],
+            }
+            for number in range(ENTRIES)
+        ],
+    },
+    "jobs": {
+        "nbHits": ENTRIES, "page": 0,
+        "hits": [
+            {
+                "objectID": f"{number}", "author": "a", "created_at_i": 1777629600, "comment_text": "a<p>b", "story_id": 5, "parent_id": 5,
+                "story_title": "s", "points": None, "_tags": ["comment"], "created_at": "2026-01-01T00:00:00Z", "updated_at": "x",
+            }
+            for number in range(ENTRIES)
+        ],
+    },
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import json
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,8 +10,12 @@ import pytest
 from model_assets.contracts import Listing
 from model_assets.errors import BadPayload
 from model_assets.fetching import strict_json
+from model_assets.sources.base import Parsed
 from model_assets.sources.models_dev_models import SOURCE, parse
 from model_assets_tests.shared_data import body, needs_recordings, recordings
+from model_assets_tests.sources.score_rows import key, only, values
+from model_assets_tests.sources.score_rows import sound as sound_scores
+from model_assets_tests.sources.score_rows import whole as whole_scores
 from model_assets_tests.sources.test_models_dev import outcomes, said, sound
 
 WEIGHTS = [{"label": "Hugging Face", "url": "https://huggingface.co/Qwen/Qwen3-32B"}]
@@ -57,10 +62,71 @@ def test_weights_that_are_elsewhere_or_nowhere_give_none(weights):
     assert one(weights=weights).hugging_face_id is None
 
 
-def test_benchmarks_are_known_and_left_in_the_payload():
-    parsed = parse({"lab/m": {"benchmarks": [{"name": "Aider Polyglot", "score": 21.8}]}})
+def scored(*results: object) -> Parsed:
+    """What becomes of a model's benchmark results."""
+    return parse({"lab/m": {"benchmarks": list(results)}})
+
+
+def test_a_benchmark_result_is_a_score_and_no_attribute_of_the_model():
+    parsed = scored(
+        {
+            "name": "SWE-Bench Pro", "score": Decimal("15.1"), "metric": "pass@1", "harness": "Gemini CLI", "variant": "high",
+            "dataset": "hard-aa", "source": "https://a.example", "date": "2026-05-28",
+        }
+    )  # fmt: skip
     assert not parsed.drift
     assert said(parsed).extra == "{}"
+    score = only(parsed)
+    assert score[:10] == ("swe_bench_pro", "lab/m", "", "hard-aa", "pass@1", "Gemini CLI", "high", "", "", "")
+    assert (score.value, score.unit, score.measured_on, score.url) == (Decimal("15.1"), "pct", date(2026, 5, 28), "https://a.example")
+
+
+def test_results_that_cannot_be_compared_are_told_apart():
+    one = {"name": "Terminal-Bench", "score": 1}
+    parsed = scored(
+        one,
+        one | {"version": "2.1"},
+        one | {"dataset": "hard"},
+        one | {"harness": "Codex"},
+        one | {"variant": "max"},
+        one | {"metric": "a"},
+    )
+    assert len({key(score) for score in parsed.scores}) == 6
+
+
+def test_a_variant_that_is_no_level_of_effort_stays_a_variant_and_a_metric_without_a_unit_counts_points():
+    score = only(scored({"name": "B", "score": 5, "variant": "thinking", "metric": "score"}))
+    assert (score.effort, score.variant, score.unit) == ("", "thinking", "score")
+
+
+@pytest.mark.parametrize("found", ["33%", "10-20", "n/a", "", [], {}, True, "1e999"])
+def test_a_score_that_is_no_number_is_rejected_by_itself(found):
+    parsed = scored({"name": "B", "score": found}, {"name": "C", "score": "33.4"})
+    assert (only(parsed).benchmark, only(parsed).value) == ("c", Decimal("33.4"))
+    assert [(reject.relation, reject.provider, reject.listed_id, reject.row is None) for reject in parsed.rejects] == [
+        ("score", "b", "lab/m", False)
+    ]
+
+
+@pytest.mark.parametrize("result", [None, 5, [], {}, {"score": 5}, {"name": None, "score": 5}, {"name": "?", "score": 5}])
+def test_a_result_of_no_benchmark_leaves_all_results_of_the_model_in_doubt(result):
+    parsed = scored(result, {"name": "C", "score": 5})
+    assert only(parsed).benchmark == "c"
+    assert [(reject.relation, reject.provider, reject.listed_id, reject.row) for reject in parsed.rejects] == [
+        ("score", None, "lab/m", None)
+    ]
+
+
+def test_benchmarks_that_are_no_list_leave_all_results_of_the_model_in_doubt():
+    parsed = parse({"lab/m": {"benchmarks": {"name": "B"}}})
+    assert len(parsed.listings) == 1
+    assert [(reject.relation, reject.provider, reject.listed_id) for reject in parsed.rejects] == [("score", None, "lab/m")]
+
+
+def test_a_key_of_a_result_nobody_knows_is_kept_and_reported():
+    parsed = scored({"name": "B", "score": 5, "colour": "green"})
+    assert parsed.drift == {"model.benchmarks.colour": 1}
+    assert json.loads(only(parsed).extra) == {"colour": "green", "name": "B"}
 
 
 def test_a_key_nobody_knows_is_kept_and_reported():
@@ -79,7 +145,7 @@ def test_a_price_in_a_list_that_sells_nothing_is_reported_and_no_row():
 def test_an_entry_that_is_no_model_is_rejected_by_itself(id, entry):
     parsed = parse({id: entry, "lab/good": {}})
     assert [listing.listed_id for listing in parsed.listings] == ["lab/good"]
-    assert len(parsed.rejects) == 1
+    assert [(reject.relation, reject.listed_id) for reject in parsed.rejects] == [("listing", id or None), ("score", id or None)]
 
 
 @pytest.mark.parametrize("payload", [None, [], "x", {}, {"m": {}}])
@@ -90,9 +156,13 @@ def test_a_payload_without_a_model_is_refused(payload):
 
 def test_nothing_that_a_damaged_entry_holds_reaches_the_ledger_unsound():
     whole: Any = {
-        f"lab/m{number}": {"id": f"lab/m{number}", "weights": WEIGHTS, "limit": {"context": 5}, "license": "MIT"} for number in range(3)
-    }
-    assert sum(outcomes(parse, whole).values()) > 100
+        f"lab/m{number}": {
+            "id": f"lab/m{number}", "weights": WEIGHTS, "limit": {"context": 5}, "license": "MIT",
+            "benchmarks": [{"name": "B", "score": 5, "metric": "score", "variant": "low", "date": "2026-01", "source": "https://a", "version": "1"}],
+        }
+        for number in range(3)
+    }  # fmt: skip
+    assert sum(outcomes(lambda payload: sound_scores(parse(payload)), whole).values()) > 100
 
 
 @needs_recordings
@@ -103,4 +173,8 @@ def test_every_real_recording_is_read_whole():
         assert not parsed.rejects
         assert not parsed.drift
         counts.append(len(parsed.listings))
+        found = values(whole_scores(parsed, 243), "benchmark", "split", "model", "metric", "harness")
     assert counts == [180, 220]
+    assert found["aider_polyglot", "", "alibaba/qwen-max", "percent correct", ""] == "21.8"
+    assert found["swe_bench_pro", "", "google/gemini-3.1-pro-preview", "resolve rate", ""] == "54.2"
+    assert found["swe_bench_pro", "public", "google/gemini-3.1-pro-preview", "resolve rate", ""] == "46.1"
