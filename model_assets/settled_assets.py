@@ -8,13 +8,17 @@ from sqlalchemy import text
 from model_assets.gate.contradictions import LINTS, Contradiction, Lint, contradictions
 from model_assets.gate.held_changes import refresh_held
 from model_assets.identity.links import refresh_links
+from model_assets.identity.score_links import refresh_score_links
+from model_assets.mentions.links import refresh_mention_links
 from model_assets.resources import Postgres
 from model_assets.sources import SOURCES
 
 HISTORY = [dg.AssetKey(["history", name]) for name in SOURCES]
 #: a partition per day is upstream, and some day is always missing
 FOLLOWS = dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing())
-LINK, HELD, SERVED = dg.AssetKey(["identity", "link"]), dg.AssetKey(["gate", "held_change"]), dg.AssetKey(["catalog", "price"])
+LINK, SCORE_LINK = dg.AssetKey(["identity", "link"]), dg.AssetKey(["identity", "score_link"])
+MENTION_LINK = dg.AssetKey(["identity", "mention_link"])
+HELD, SERVED = dg.AssetKey(["gate", "held_change"]), dg.AssetKey(["catalog", "price"])
 
 
 @dg.asset(
@@ -30,6 +34,44 @@ def link(postgres: Postgres) -> dg.MaterializeResult:
         metadata={
             "dagster/row_count": count, "dagster/table_name": "history.link", "written": written, "unresolved": count - resolved,
             "share_resolved": resolved / count if count else 1.0,
+        }
+    )  # fmt: skip
+
+
+@dg.asset(
+    key=SCORE_LINK, group_name="identity", deps=HISTORY, kinds={"python", "postgres"}, owners=["team:identity"], tags={"layer": "identity"},
+    description="Which model each name is that a benchmark spells (history.score_link): by which rule, or why it is none.",
+    automation_condition=FOLLOWS,
+)  # fmt: skip
+def score_link(postgres: Postgres) -> dg.MaterializeResult:
+    with postgres.begin() as connection:
+        written = refresh_score_links(connection)
+        count, resolved = connection.execute(text("select count(*), count(model) from history.score_link")).one()
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": count, "dagster/table_name": "history.score_link", "written": written, "unresolved": count - resolved,
+        }
+    )  # fmt: skip
+
+
+@dg.asset(
+    key=MENTION_LINK, group_name="identity", deps=HISTORY, kinds={"python", "postgres"}, owners=["team:identity"],
+    tags={"layer": "identity"}, automation_condition=FOLLOWS,
+    description="Which models each mention names (history.mention_link), with the words that do; or that it names none.",
+)  # fmt: skip
+def mention_link(postgres: Postgres) -> dg.MaterializeResult:
+    with postgres.begin() as connection:
+        written = refresh_mention_links(connection)
+        count, items, named, unclear = connection.execute(
+            text(
+                "select count(*), count(distinct key_id), count(distinct key_id) filter (where model is not null),"
+                " count(*) filter (where candidates <> '{}') from history.mention_link"
+            )
+        ).one()
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": count, "dagster/table_name": "history.mention_link", "written": written, "items": items,
+            "items_that_name_a_model": named, "words_of_several_models": unclear,
         }
     )  # fmt: skip
 
@@ -77,6 +119,44 @@ def most_listings_are_resolved(postgres: Postgres) -> dg.AssetCheckResult:
         severity=dg.AssetCheckSeverity.WARN,
         description=None if share >= 0.8 else said,
         metadata={"share_resolved": share},
+    )
+
+
+@dg.asset_check(
+    asset=SCORE_LINK,
+    name="most_scores_are_of_known_models",
+    description="Of each source at least half of its scores are of models that are known.",
+)
+def most_scores_are_of_known_models(postgres: Postgres) -> dg.AssetCheckResult:
+    with postgres.begin() as connection:
+        rows = connection.execute(
+            text("select source, count(*), count(model) from catalog.score group by source having count(model) < count(*) / 2.0 order by 1")
+        ).all()
+    said = "; ".join(f"{source}: {count - known} of {count} scores are of models that are not known" for source, count, known in rows)
+    return dg.AssetCheckResult(
+        passed=not rows,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{said}. `model-assets identity unresolved --scores` lists the names." if rows else None,
+    )
+
+
+@dg.asset_check(
+    asset=MENTION_LINK,
+    name="most_names_in_mentions_are_clear",
+    description="Of the names found in mentions, nineteen in twenty are of one model.",
+)
+def most_names_in_mentions_are_clear(postgres: Postgres) -> dg.AssetCheckResult:
+    with postgres.begin() as connection:
+        found, unclear = connection.execute(
+            text("select count(words), count(*) filter (where candidates <> '{}') from history.mention_link")
+        ).one()
+    share = unclear / found if found else 0.0
+    said = f"{unclear} of {found} names are of several models: `select words, candidates from history.mention_link where candidates <> '{{}}'`."
+    return dg.AssetCheckResult(
+        passed=share <= 0.05,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=None if share <= 0.05 else said,
+        metadata={"share_unclear": share},
     )
 
 

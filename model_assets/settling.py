@@ -7,6 +7,8 @@ from model_assets.access.policy import load_policy, store_policy
 from model_assets.database import connect
 from model_assets.gate.held_changes import refresh_held
 from model_assets.identity.links import refresh_links
+from model_assets.identity.score_links import refresh_score_links
+from model_assets.mentions.links import refresh_mention_links
 from model_assets.sql_models import load_models, refresh
 
 
@@ -22,6 +24,12 @@ def settle(url: str, policy_file: Path, progress: Callable[[str], None] = lambda
     progress("links")
     with connect(url) as connection:
         refresh_links(connection)
+    progress("names in benchmarks")
+    with connect(url) as connection:
+        refresh_score_links(connection)
+    progress("names in mentions")
+    with connect(url) as connection:
+        refresh_mention_links(connection)
     progress("held changes")
     with connect(url) as connection:
         refresh_held(connection)

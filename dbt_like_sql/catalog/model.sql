@@ -21,7 +21,7 @@ voice as materialized (
         min(link.sold_by) filter (where rank.sells is not false) over of_model
         = max(link.sold_by) filter (where rank.sells is not false) over of_model as one_provider,
         case
-            when not rank.sells then 1
+            when rank.kind = 'list' then 1
             when maker.provider is not null then 2
             when rank.kind = 'curated' then 3
             else 4

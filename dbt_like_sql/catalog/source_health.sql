@@ -34,6 +34,12 @@ listed as (
 priced as (
     select source, count(*) as prices from {{ ref("history.price") }} where upper(seen) is null group by source
 ),
+scored as (
+    select source, count(*) as scores from {{ ref("history.score") }} where upper(seen) is null group by source
+),
+mentioned as (
+    select source, count(*) as mentions from {{ ref("history.mention") }} where upper(seen) is null group by source
+),
 attempt as (
     select distinct on (source) source, status
     from {{ ref("ops.sync_run") }}
@@ -54,6 +60,8 @@ select
     now() - accepted.observed_at as age,
     coalesce(listed.listings, 0) as listings,
     coalesce(priced.prices, 0) as prices,
+    coalesce(scored.scores, 0) as scores,
+    coalesce(mentioned.mentions, 0) as mentions,
     success.finished_at as last_success_at,
     attempt.status as last_status,
     ended.message as last_error,
@@ -65,6 +73,8 @@ left join refused on refused.source = known.source
 left join quarantined on quarantined.source = known.source
 left join listed on listed.source = known.source
 left join priced on priced.source = known.source
+left join scored on scored.source = known.source
+left join mentioned on mentioned.source = known.source
 left join attempt on attempt.source = known.source
 left join ended on ended.source = known.source
 left join success on success.source = known.source

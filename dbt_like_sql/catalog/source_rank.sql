@@ -4,9 +4,11 @@
 -- Grain: one row per source.
 select source, rank, own_feed_of, kind, sells, why
 from (values
-    ('models_dev_models', 1, null, 'curated', false, 'a list of models, whoever serves them'),
+    ('models_dev_models', 1, null, 'list', false, 'a list of models, whoever serves them'),
     ('genai_prices', 2, null, 'curated', true, 'a reviewed list whose prices state from when they hold'),
     ('models_dev', 3, null, 'curated', true, 'a list that its users keep, a file per provider and model'),
     ('litellm', 4, null, 'aggregator', true, 'a table that a gateway bills by, gathered from many hands'),
-    ('openrouter', 5, 'openrouter', 'aggregator', true, 'its own price list for what it sells itself')
+    ('openrouter', 5, 'openrouter', 'aggregator', true, 'its own price list for what it sells itself'),
+    ('curated', 6, null, 'curated', false, 'well-known models in words: its prices and limits are there to be checked'),
+    ('huggingface', 7, null, 'registry', false, 'where anybody may upload weights')
 ) as ranks (source, rank, own_feed_of, kind, sells, why)

@@ -7,7 +7,7 @@ from model_assets.answers.plain import Answer, plain
 
 def status(connection: Connection) -> tuple[list[Answer], list[Answer]]:
     """(the health of every source, its age in seconds; the last ten attempts)."""
-    columns = "source, last_observed_at, extract(epoch from age)::bigint as age_seconds, listings, prices, quarantined, refused_since"
+    columns = "source, last_observed_at, extract(epoch from age)::bigint as age_seconds, listings, prices, scores, mentions, quarantined, refused_since"
     health = connection.execute(
         text(f"select {columns}, last_success_at, last_status, last_error from catalog.source_health order by source")
     ).mappings()

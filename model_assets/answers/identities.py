@@ -21,3 +21,17 @@ def unresolved(connection: Connection, limit: int) -> list[Answer]:
         {"limit": limit},
     )
     return [plain(dict(row)) for row in found.mappings()]
+
+
+def unresolved_names(connection: Connection, limit: int) -> list[Answer]:
+    """Names under which benchmarks list scores now and that are no known model, with how many scores each has and why it is none."""
+    found = connection.execute(
+        text(
+            "select link.source, spelled as listed_id, count(*) as scores, evidence ->> 'why' as why, suggestions"
+            " from history.score_link as link join history.score on score.source = link.source and score.model = link.spelled"
+            " where link.model is null and upper(seen) is null group by link.source, spelled, evidence, suggestions"
+            " order by count(*) desc, link.source, spelled limit :limit"
+        ),
+        {"limit": limit},
+    )
+    return [plain(dict(row)) for row in found.mappings()]

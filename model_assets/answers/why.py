@@ -9,7 +9,6 @@ from sqlalchemy import Connection, text
 from model_assets.answers.plain import Answer, plain
 from model_assets.answers.prices import SERVED, in_words
 from model_assets.errors import BadPayload, ModelAssetsError
-from model_assets.fetching import strict_json
 from model_assets.ledger.claims import PRICE, key_id
 from model_assets.ledger.observations import body_of
 from model_assets.sources import SOURCES
@@ -167,7 +166,7 @@ def _read_again(claim: Any, body: bytes) -> Answer:
     if source is None:
         return {"entry": None, "read_again": f"{claim['source']} is no source of this version"}
     try:
-        decoded = strict_json.loads(body)
+        decoded = source.decode(body)
         prices = source.parse(decoded).prices
     except BadPayload as error:
         return {"entry": None, "read_again": f"not readable by this version: {error}"}

@@ -21,6 +21,8 @@ NAME = "history.link"
 COLUMNS = ("source", "provider", "listed_id", "key_id", "seen", *Link._fields[3:])
 #: the independent list names models; it sells nothing
 CANONICAL_SOURCE = "models_dev_models"
+#: sources to which anybody may upload
+ANYBODYS = ("huggingface",)
 JUST_BEFORE = timedelta(microseconds=1)
 ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -51,7 +53,7 @@ def refresh_links(connection: Connection) -> int:
     Returns how many links were written or taken out. In the transaction of `connection`, one process at a time.
     """
     words = corrections_of(connection)
-    inputs = as_json([connection.execute(text(LISTED)).scalar_one(), rules_version(), [list(word) for word in words]])
+    inputs = as_json([said_of_listings(connection), rules_version(), [list(word) for word in words]])
     inputs = hashlib.sha256(inputs.encode()).hexdigest()
     if is_current(connection, NAME, inputs):
         return 0
@@ -60,6 +62,12 @@ def refresh_links(connection: Connection) -> int:
     connection.execute(text("analyze history.listing, history.price, history.link"))
     keep_inputs(connection, NAME, inputs)
     return written
+
+
+def said_of_listings(connection: Connection) -> str:
+    """A digest of every claim of a listing that the ledger holds."""
+    found: str = connection.execute(text(LISTED)).scalar_one()
+    return found
 
 
 def resolver_of(connection: Connection) -> Resolver:
@@ -78,9 +86,9 @@ def corrections_of(connection: Connection) -> list[Correction]:
 
 
 def resolver_over(facts: Sequence[Facts], words: Sequence[Correction] = ()) -> Resolver:
-    """The resolver over some listings, those of the provider-independent list among them."""
+    """The resolver over some listings, those of the provider-independent list among them. What anybody may upload makes no model known."""
     canonical = [one for one in facts if one.source == CANONICAL_SOURCE]
-    return Resolver(canonical, [one for one in facts if one.source != CANONICAL_SOURCE], words)
+    return Resolver(canonical, [one for one in facts if one.source not in (CANONICAL_SOURCE, *ANYBODYS)], words)
 
 
 def rules_version() -> str:
@@ -155,7 +163,8 @@ def correct(
     """
     listed = connection.execute(
         text(
-            "select count(*) from history.link where listed_id = :listed_id and (cast(:source as text) is null or source = :source)"
+            "select count(*) from (select source, provider, listed_id from history.link union all select source, '', spelled from history.score_link)"
+            " as known where listed_id = :listed_id and (cast(:source as text) is null or source = :source)"
             " and (cast(:provider as text) is null or provider = :provider)"
         ),
         {"listed_id": listed_id, "source": source, "provider": provider},

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from model_assets.identity.grammar import Reading, family_of, maker_in, read
 from model_assets.identity.known import Known
 from model_assets.identity.link import Correction, Facts, Link, offer_key
+from model_assets.identity.names import read_name
 from model_assets.identity.registry import LIST, OWN, SOFT, SOLD, TUNED, Model, look_up
 from model_assets.identity.tables import aliases, author_names, authors, provider_of
 
@@ -74,6 +75,24 @@ class Resolver:
         if listed and not (by_author and _contradicted(facts, self.resolve(listed, at))):
             return self.resolve(listed, at)
         return self._as_dated(facts, self._strictly(facts, at))
+
+    def resolve_name(self, source: str, spelled: str) -> Link:
+        """The link of a model as a source of scores spells it: found by its name alone, as strictly as an id that a person types.
+
+        Its `listed_id` is the name as it was spelled, its provider ''.
+        """
+        facts = Facts(source, "", spelled)
+        if word := self._corrected(facts, None):
+            return self._link(facts, word)
+        named, refused = read_name(spelled), None
+        for id in named.ids:
+            found = self.resolve_id(id)
+            evidence = {**found.evidence, **({"read_as": id} if id != spelled else {})}
+            found = found._replace(source=source, provider="", listed_id=spelled, evidence=evidence)
+            if found.model:
+                return found
+            refused = refused or found
+        return refused or self._link(facts, _refused(named.why))
 
     def _as_dated(self, facts: Facts, answer: Answer) -> Link:
         """The link of a typed id, refused where it names a snapshot of its model that nobody lists."""

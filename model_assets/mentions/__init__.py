@@ -1,0 +1,1 @@
+"""Which models a text names: by identity, with the words that matched and where they stand."""
