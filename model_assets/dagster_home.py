@@ -10,17 +10,25 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import yaml
 
 from model_assets import database
+from model_assets.attempts import BUDGET
 from model_assets.errors import DatabaseDown, SettingsError
 from model_assets.settings import Settings
 
+if TYPE_CHECKING:
+    import dagster as dg
+
 HEADER = "# Written by model-assets, and again when it differs. To use a file of your own, set DAGSTER_HOME to a folder that has it.\n"
 CREATE_TABLES = "from dagster import DagsterInstance\nwith DagsterInstance.get(): pass"
+END_LEFTOVERS = (
+    "from dagster import DagsterInstance\nfrom model_assets.upkeep.stuck import end_leftovers\n"
+    "with DagsterInstance.get() as instance: end_leftovers(instance)"
+)
 CREATE_TABLES_LOCK = 0x6D61_6461  # any number that nobody else takes
 
 
@@ -52,6 +60,36 @@ def prepare(settings: Settings, url: str, environment: Mapping[str, str] | None 
     return {**needed, "DAGSTER_HOME": str(ours), "DAGSTER_PG_URL": database.dagster_url(url)}
 
 
+def storage_url(settings: Settings, url: str, environment: Mapping[str, str] | None = None) -> str | None:
+    """Where Dagster keeps its tables, which may not be there yet; null where a home of the caller's own does not say so. Makes nothing."""
+    caller = os.environ if environment is None else environment
+    theirs = _home_of(caller)
+    if theirs and theirs != settings.model_assets_home / "dagster":
+        if "DAGSTER_PG_URL" not in (theirs / "dagster.yaml").read_text(encoding="utf-8"):
+            return None
+        return caller.get("DAGSTER_PG_URL") or database.dagster_url(url, make=False)
+    return database.dagster_url(url, make=False)
+
+
+@contextlib.contextmanager
+def opened(settings: Settings, url: str) -> Iterator["dg.DagsterInstance | None"]:
+    """Dagster's instance as `up` uses it, for a process that is none of Dagster's own; None where Dagster was never run on this home."""
+    import dagster as dg
+
+    if not (settings.model_assets_home / "dagster" / "dagster.yaml").is_file() and _home_of(os.environ) is None:
+        yield None
+        return
+    needed = prepare(settings, url)
+    before = {name: os.environ.get(name) for name in needed}
+    os.environ.update(needed)  # Dagster takes its home and URL from the environment of the process
+    try:
+        with dg.DagsterInstance.get() as instance:
+            yield instance
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
 def instance(home: Path) -> dict[str, Any]:
     """The content of `dagster.yaml`: few runs at a time, each watched; one that lost its process is run again, one that failed is not."""
     return {
@@ -69,7 +107,7 @@ def instance(home: Path) -> dict[str, Any]:
             "poll_interval_seconds": 5,
             "start_timeout_seconds": 60,
             "cancel_timeout_seconds": 30,
-            "max_runtime_seconds": 3600,
+            "max_runtime_seconds": int(BUDGET.total_seconds()),
             "free_slots_after_run_end_seconds": 30,
         },
         # A step retries by its own policy, which knows what a rerun can mend.
@@ -82,14 +120,15 @@ def instance(home: Path) -> dict[str, Any]:
     }
 
 
-def create_tables(environment: Mapping[str, str]) -> None:
-    """Dagster's tables are there afterwards. Any number of processes may call this at once: one makes them, under an advisory lock.
+def create_tables(environment: Mapping[str, str], *, end_leftovers: bool = False) -> None:
+    """Dagster's tables are there afterwards. Any number of processes may call this at once: one makes them, under an advisory lock. On request
+    the runs that a supervisor of this machine left behind without a process are ended as well.
 
     Dagster's own processes crash when several of them find the tables missing. A child makes them, because Dagster takes its home and
     URL from the environment of the process. Raises DatabaseDown with what Dagster said.
     """
     with _one_at_a_time(environment.get("DAGSTER_PG_URL")):
-        command = [sys.executable, "-c", CREATE_TABLES]
+        command = [sys.executable, "-c", END_LEFTOVERS if end_leftovers else CREATE_TABLES]
         made = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=False)  # noqa: S603
     if made.returncode:
         said = (made.stderr.strip() or "nothing").splitlines()[-1]

@@ -30,11 +30,13 @@ import yaml
 from model_assets import dagster_home
 from model_assets.errors import ModelAssetsError, SettingsError
 from model_assets.settings import Settings
+from model_assets.upkeep.database_watch import DatabaseWatch
 
 PATIENCE = 180.0  # seconds that a service has for its first answer
 GRACE = 10.0  # seconds between SIGTERM and SIGKILL; left alone, the code server can take more than a minute
 DEATHS, WITHIN = 5, 120.0  # this many deaths within these seconds are too many
 LONGEST_WAIT = 30.0
+DATABASE_PATIENCE = 300.0  # seconds that the database may be down
 LOG_LIMIT = 10_000_000  # bytes; a larger log is put aside when its service starts
 PR_SET_PDEATHSIG = 1
 HEALTH = """{
@@ -65,18 +67,21 @@ def run(
     port: int = 3000,
     module: str = "model_assets",
     services: Sequence[Service] = (),
+    launching: bool = False,
 ) -> int:
     """Run Dagster on the definitions of `module`, and `services` beside it, until a signal ends all (0) or something cannot run (1).
 
-    `url` is the ledger's database. Whoever can reach the web server can start runs, so it is read-only unless `host` is this machine's own.
+    `url` is the ledger's database, which is started again if it is the embedded one. Whoever can reach the web server can start runs, so it is
+    read-only unless `host` is this machine's own, or others shall be able to (`launching`).
     """
+    watch = DatabaseWatch(url, None if settings.database_url else settings.model_assets_home)
     try:
         with _only_one(settings.model_assets_home):
             check_port(host, port)
             environment = dagster_home.prepare(settings, url)
-            dagster_home.create_tables(environment)
-            code_server, *clients = dagster_services(settings.model_assets_home, host, port, module)
-            keep_alive([[code_server], [*clients, *services]], environment, settings.model_assets_home / "logs")
+            dagster_home.create_tables(environment, end_leftovers=True)
+            code_server, *clients = dagster_services(settings.model_assets_home, host, port, module, launching)
+            keep_alive([[code_server], [*clients, *services]], environment, settings.model_assets_home / "logs", watch)
     except CannotRun as error:
         print(error, file=sys.stderr, flush=True)
         return error.exit_code
@@ -99,7 +104,7 @@ def check_port(host: str, port: int) -> None:
         raise CannotRun(f"The web page cannot have port {port} of {host}: {error.strerror}. Change --host or --port.") from None
 
 
-def dagster_services(home: Path, host: str, port: int, module: str) -> list[Service]:
+def dagster_services(home: Path, host: str, port: int, module: str, launching: bool = False) -> list[Service]:
     """The code server, and its two clients: the web server and the daemon."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -109,7 +114,7 @@ def dagster_services(home: Path, host: str, port: int, module: str) -> list[Serv
     workspace.write_text(yaml.safe_dump({"load_from": [{"grpc_server": where}]}), encoding="utf-8")
     asked = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     address = f"http://{f'[{asked}]' if ':' in asked else asked}:{port}"
-    read_only = [] if _is_loopback(host) else ["--read-only"]
+    read_only = [] if launching or _is_loopback(host) else ["--read-only"]
     began = time.time()
 
     def python(*words: str) -> list[str]:
@@ -128,13 +133,15 @@ def dagster_services(home: Path, host: str, port: int, module: str) -> list[Serv
     ]
 
 
-def keep_alive(stages: Sequence[Sequence[Service]], environment: Mapping[str, str], logs: Path) -> None:
+def keep_alive(stages: Sequence[Sequence[Service]], environment: Mapping[str, str], logs: Path, watch: DatabaseWatch | None = None) -> None:
     """Start each stage when the one before answers, then keep all alive until a signal. No process of theirs is left, however it ends.
 
-    `environment` is added to this process's. Raises CannotRun, with the end of the log, for a service that never answers or keeps dying.
+    `environment` is added to this process's. While the database that is watched is down, deaths are no surprise, and what died is started
+    again when it answers. Raises CannotRun, with the end of the log, for a service that never answers or keeps dying, and where the database
+    is down for too long.
     """
     with _signals() as asked:
-        crew = _Crew(environment, logs, asked)
+        crew = _Crew(environment, logs, asked, watch)
         try:
             for stage in stages:
                 crew.start(stage)
@@ -150,10 +157,11 @@ def keep_alive(stages: Sequence[Sequence[Service]], environment: Mapping[str, st
 class _Crew:
     """The children. `asked` holds the signals that arrived: any means to end, another one meanwhile to end at once."""
 
-    def __init__(self, environment: Mapping[str, str], logs: Path, asked: list[int]) -> None:
+    def __init__(self, environment: Mapping[str, str], logs: Path, asked: list[int], watch: DatabaseWatch | None) -> None:
         self.environment = {**os.environ, **environment}
         self.logs = logs
         self.asked = asked
+        self.watch = watch
         self.children: list[_Child] = []
 
     def start(self, services: Sequence[Service]) -> None:
@@ -170,15 +178,29 @@ class _Crew:
             time.sleep(0.1)
 
     def look_after(self) -> None:
-        """Notice who died, and start again whose time has come."""
+        """Notice who died, and start again whose time has come, if the database answers: without it they would die once more."""
+        up = self._database_answers()
         for child in self.children:
-            child.notice_death()
+            if child.has_died():
+                up = self._database_answers(now=True)
+                child.note_death(surprising=up)
             child.living_groups()
-            if child.due is not None and time.monotonic() >= child.due:
+            if up and child.due is not None and time.monotonic() >= child.due:
                 child.start(self.environment)
+
+    def _database_answers(self, now: bool = False) -> bool:
+        if self.watch is None or self.watch.answers(now=now):
+            return True
+        if self.watch.down_for() > DATABASE_PATIENCE:
+            raise CannotRun(
+                f"The database does not answer for {DATABASE_PATIENCE:.0f} s. Start it, or correct DATABASE_URL; then start again."
+            )
+        return False
 
     def end(self) -> None:
         """SIGTERM for all, and after GRACE or at another signal SIGKILL for those who are left."""
+        if self.watch:
+            self.watch.end()
         before = len(self.asked)
         deadline = time.monotonic() + GRACE
         self._send(signal.SIGTERM)
@@ -243,15 +265,19 @@ class _Child:
                 print(f"{self.service.name}: {self.service.address}", flush=True)
         return self.answered
 
-    def notice_death(self) -> None:
-        """Set the time of the next start if it died. Raises CannotRun if it did so too often."""
-        if self.due is not None or self.process is None or self.process.poll() is None:
-            return
+    def has_died(self) -> bool:
+        """Whether it died, and nobody noted it yet."""
+        return self.due is None and self.process is not None and self.process.poll() is not None
+
+    def note_death(self, surprising: bool) -> None:
+        """Set the time of the next start. Raises CannotRun if it died too often, its deaths without a database not counted."""
+        assert self.process is not None
         now, name, how = time.monotonic(), self.service.name, _how(self.process.returncode)
-        self.deaths.append(now)
+        if surprising:
+            self.deaths.append(now)
         if len(self.deaths) == DEATHS and now - self.deaths[0] <= WITHIN:
             raise CannotRun(f"{name} died {DEATHS} times within {WITHIN:.0f} s, last {how}. {self.log_end()}")
-        self.quick_deaths = self.quick_deaths + 1 if now - self.began < WITHIN else 1
+        self.quick_deaths = self.quick_deaths + 1 if surprising and now - self.began < WITHIN else 1
         wait = min(2.0 ** (self.quick_deaths - 1), LONGEST_WAIT)
         self.due = now + wait
         last = (_last_lines(self.log, 1) or ["nothing"])[0][:300]
@@ -267,6 +293,18 @@ class _Child:
         """What to do, and the end of the log."""
         lines = "\n".join(f"  {line}" for line in _last_lines(self.log, 20))
         return f"Mend what its log says, and start again. The end of {self.log}:\n{lines}"
+
+
+def runs_on(home: Path) -> str | None:
+    """The process number of the supervisor that runs on this home; null where none does."""
+    try:
+        with open(home / "up.lock", "r+", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # and let go at once
+    except FileNotFoundError:
+        return None
+    except BlockingIOError:
+        return (home / "up.lock").read_text(encoding="ascii").strip() or "unknown"
+    return None
 
 
 @contextlib.contextmanager

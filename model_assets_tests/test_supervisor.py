@@ -16,10 +16,17 @@ from typing import Any
 import psycopg
 import pytest
 import yaml
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.instance.config import PoolGranularity
+from dagster._core.scheduler.instigation import TickStatus
+from dagster_postgres import PostgresRunStorage
 from sqlalchemy.engine import make_url
 
-from model_assets import dagster_home, supervisor
+from model_assets import cli, dagster_home, supervisor
+from model_assets.attempts import BUDGET
+from model_assets.definitions import defs
 from model_assets.settings import Settings, read_settings
+from model_assets.sources import SOURCES
 
 PROJECT = Path(__file__).resolve().parents[1]
 DEFINITIONS = """
@@ -127,30 +134,6 @@ def ledger(url: str, server: str) -> Iterator[str]:
         admin.execute(f'drop database if exists "{make_url(url).database}_dagster" with (force)'.encode())
 
 
-def test_all_of_dagster_starts_survives_a_kill_and_ends_at_a_signal_without_orphans(
-    start: Callable[..., Started], ledger: str, tmp_path: Path, free_port: int
-) -> None:
-    (tmp_path / "tiny_definitions.py").write_text(DEFINITIONS)
-    started = start(RUN, ledger, str(free_port), DATABASE_URL=ledger)
-    until(lambda: "All runs" in started.said() or started.process.poll() is not None, 120)
-    assert f"web: http://127.0.0.1:{free_port}\n" in started.said(), started.said("err")
-    assert "dagster_webserver_version" in page(free_port, "/server_info")
-    assert "<html" in page(free_port, "/")
-    assert {"code-server.log", "web.log", "daemon.log"} == {path.name for path in (tmp_path / "home" / "logs").iterdir()}
-    commands = " ".join(started.children().values())
-    assert all(word in commands for word in ("dagster api grpc", "dagster_webserver", "dagster._daemon run"))
-
-    killed = started.pid_of("dagster_webserver")
-    assert killed
-    os.kill(killed, signal.SIGKILL)
-    until(lambda: "web died by signal 9" in started.said(), 10)
-    until(lambda: "dagster_webserver_version" in page(free_port, "/server_info"), 60)
-
-    assert started.ended(signal.SIGTERM) == 0
-    assert started.children() == {}
-    assert started.said("err") == ""
-
-
 def test_a_taken_port_is_refused_before_anything_starts(start: Callable[..., Started], tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -166,6 +149,20 @@ def test_a_second_supervisor_of_the_same_home_is_refused(start: Callable[..., St
         started = start(RUN, "postgresql+psycopg://nobody@127.0.0.1:1/nothing", str(free_port))
         assert started.process.wait(30) == 1
     assert f"runs already on {tmp_path}/home (process {os.getpid()})" in started.said("err")
+
+
+def test_the_database_is_not_stopped_under_a_supervisor_that_would_start_it_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / "home"
+    assert supervisor.runs_on(home) is None
+    with supervisor._only_one(home):
+        assert supervisor.runs_on(home) == str(os.getpid())
+        with pytest.raises(SystemExit) as end:
+            cli.main(["down"])
+    assert end.value.code == 1
+    assert f"`up` runs (process {os.getpid()}) and would start the database again. End it first" in capsys.readouterr().err
+    assert supervisor.runs_on(home) is None
 
 
 def test_a_killed_child_is_started_again(keep_alive: Callable[..., Started]) -> None:
@@ -257,6 +254,8 @@ def test_a_log_that_has_grown_too_large_is_put_aside(tmp_path: Path, monkeypatch
 def test_what_other_machines_can_reach_is_read_only(tmp_path: Path, host: str, read_only: bool) -> None:
     web = supervisor.dagster_services(tmp_path, host, 3000, "tiny_definitions")[1]
     assert ("--read-only" in web.command) is read_only
+    asked_for = supervisor.dagster_services(tmp_path, host, 3000, "tiny_definitions", launching=True)[1]
+    assert "--read-only" not in asked_for.command
 
 
 def test_dagsters_home_is_written_once_and_holds_no_password(ledger: str, tmp_path: Path) -> None:
@@ -275,6 +274,35 @@ def test_dagsters_home_is_written_once_and_holds_no_password(ledger: str, tmp_pa
     dagster_home.prepare(settings(tmp_path), ledger, needed)
     assert yaml.safe_load(written.read_text())["telemetry"] == {"enabled": False}
     assert [path.name for path in home.iterdir()] == ["dagster.yaml"]
+
+
+def test_a_real_instance_takes_over_what_is_written_there(ledger: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", ledger)
+    dagster_home.create_tables(dagster_home.prepare(read_settings(), ledger))
+    with dagster_home.opened(read_settings(), ledger) as instance:
+        assert instance is not None
+        assert isinstance(instance.run_storage, PostgresRunStorage)
+        assert not instance.telemetry_enabled
+        assert not instance.nux_enabled
+        assert instance.run_monitoring_enabled
+        assert instance.run_monitoring_settings["max_runtime_seconds"] == BUDGET.total_seconds()
+        assert (instance.run_monitoring_start_timeout_seconds, instance.run_monitoring_poll_interval_seconds) == (60, 5)
+        assert instance.run_retries_enabled
+        assert (instance.run_retries_max_retries, instance.run_retries_retry_on_asset_or_op_failure) == (2, False)
+        pools = instance.get_concurrency_config().pool_config
+        assert (pools.pool_granularity, pools.default_pool_limit) == (PoolGranularity.OP, 1)
+        assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs == 2
+        days = {InstigatorType.SCHEDULE: (30, 365), InstigatorType.SENSOR: (7, 90), InstigatorType.AUTO_MATERIALIZE: (7, 90)}
+        for ticks, (skipped, others) in days.items():
+            kept = instance.get_tick_retention_settings(ticks)
+            assert (kept[TickStatus.SKIPPED], kept[TickStatus.SUCCESS], kept[TickStatus.FAILURE]) == (skipped, others, others)
+
+
+def test_two_runs_of_one_source_never_work_at_once_and_two_sources_may() -> None:
+    for source in SOURCES:
+        for layer in ("raw", "staged", "history"):
+            definition = defs.resolve_assets_def([layer, source])
+            assert definition.op.pool == f"source_{source}"
 
 
 def test_a_dagster_home_of_the_callers_own_wins_and_is_not_touched(tmp_path: Path) -> None:
