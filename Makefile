@@ -7,7 +7,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	"$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
 BIN := .venv/bin
 
-.PHONY: help run test lint types bench orders up down clean
+.PHONY: help run test lint types bench orders mutations up down clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
@@ -25,12 +25,15 @@ lint: .venv/installed-dev  ## style
 types: .venv/installed-dev  ## types
 	$(BIN)/python -m mypy
 
-bench: .venv/installed-dev  ## cost of parsing and merging, as a ratio to a raw COPY; time to answers (of RECORDINGS); rows of a log a second
+bench: .venv/installed-dev  ## cost of parsing and merging, as a ratio to a raw COPY; time to answers (of RECORDINGS); rows of a log a second; Hugging Face at 200,000 models
 	$(BIN)/python -m bench.ledger; ledger=$$?; $(BIN)/python -m bench.answers $(RECORDINGS); answers=$$?; \
-	$(BIN)/python -m bench.replay; exit $$((ledger | answers | $$?))
+	$(BIN)/python -m bench.replay; replay=$$?; $(BIN)/python -m bench.huggingface; exit $$((ledger | answers | replay | $$?))
 
 orders: .venv/installed-dev  ## import RECORDINGS in many orders, and compare the ledgers byte by byte
 	$(BIN)/python -m bench.orders "$(or $(RECORDINGS),model_assets/recordings)"
+
+mutations: .venv/installed-dev  ## the proof of the proof: take each guard away, and see its test fail (WORDS chooses; a quarter of an hour)
+	$(BIN)/python -m bench.mutations $(WORDS)
 
 up: .venv/installed  ## Dagster's UI, its daemon, and what they need, until Ctrl-C
 	@exec $(BIN)/python -m model_assets up

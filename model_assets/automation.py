@@ -1,7 +1,7 @@
 """What happens by itself: a run per source every night and every few hours, runs for new recordings, tables that follow, lateness."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -13,8 +13,9 @@ from model_assets.access.policy import load_policy, store_policy
 from model_assets.resources import Postgres
 from model_assets.settings import Settings, read_settings
 from model_assets.source_assets import DAILY
-from model_assets.sources import SOURCES
+from model_assets.sources import SOURCES, of_kind
 from model_assets.sources.base import Source
+from model_assets.upkeep import jobs as upkeep
 
 RUNNING, STOPPED = dg.DefaultScheduleStatus.RUNNING, dg.DefaultScheduleStatus.STOPPED
 LAYERS = ("raw", "staged", "history")
@@ -24,14 +25,21 @@ sync = dg.define_asset_job(
 )
 check_freshness = dg.define_asset_job(
     "check_freshness",
-    selection=dg.AssetSelection.checks(*(dg.AssetCheckKey(dg.AssetKey(["history", name]), "source_is_fresh") for name in SOURCES)),
-    description="Ask how old each source's last accepted observation is.",
+    selection=dg.AssetSelection.checks(
+        *(dg.AssetCheckKey(dg.AssetKey(["history", name]), "source_is_fresh") for name in SOURCES), upkeep.database_has_room.check_key
+    ),
+    description="Ask how old each source's last accepted observation is, and how much room the database has.",
 )
 
 
 def keys_of(source: Source) -> list[dg.AssetKey]:
     """The source's own assets, in the order a payload goes through them."""
     return [dg.AssetKey([layer, source.name]) for layer in LAYERS]
+
+
+def read_now(sources: Mapping[str, Source]) -> list[Source]:
+    """Those of some sources that are read as things are set now."""
+    return [source for source in sources.values() if source.why_off() is None]
 
 
 def run_of(source: Source, day: date, run_key: str, live: bool = True) -> dg.RunRequest:
@@ -55,24 +63,24 @@ def schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
     )  # fmt: skip
     def every_night(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
         at = context.scheduled_execution_time.astimezone(UTC)
-        for source in SOURCES.values():
+        for source in read_now(SOURCES):
             yield run_of(source, at.date(), f"night:{source.name}:{at:%Y-%m-%dT%H:%M}")
 
     @dg.schedule(
         name="prices_every_few_hours", job=sync, cron_schedule=settings.pricing_cron, execution_timezone="UTC",
         default_status=RUNNING if settings.pricing_sync_enabled else STOPPED,
-        description="Prices change during the day: one run per source. PRICING_SYNC_INTERVAL_HOURS, PRICING_SYNC_ENABLED.",
+        description="Prices change during the day: one run per source of prices. PRICING_SYNC_INTERVAL_HOURS, PRICING_SYNC_ENABLED.",
     )  # fmt: skip
     def prices_every_few_hours(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
         at = context.scheduled_execution_time.astimezone(UTC)
-        for source in SOURCES.values():
+        for source in read_now(of_kind("prices")):
             yield run_of(source, at.date(), f"prices:{source.name}:{at:%Y-%m-%dT%H:%M}")
 
     hourly = dg.ScheduleDefinition(
         name="freshness_every_hour", job=check_freshness, cron_schedule="20 * * * *", execution_timezone="UTC",
         default_status=RUNNING if settings.model_sync_enabled else STOPPED,
     )  # fmt: skip
-    return [every_night, prices_every_few_hours, hourly]
+    return [every_night, prices_every_few_hours, hourly, upkeep.purge_every_night]
 
 
 def sensors(settings: Settings) -> list[dg.SensorDefinition]:
@@ -99,8 +107,9 @@ def sensors(settings: Settings) -> list[dg.SensorDefinition]:
         target=dg.AssetSelection.groups("identity", "gate", "catalog", "access"),
         default_status=dg.DefaultSensorStatus.RUNNING,
         minimum_interval_seconds=30,
+        run_tags={"dagster/max_runtime": "900"},  # one whose process is gone keeps others waiting no longer
     )
-    return [new_recordings, follows]
+    return [new_recordings, follows, upkeep.stuck_syncs]
 
 
 def recordings_to_load(folder: Path, seen: dict[str, str]) -> tuple[list[dg.RunRequest], dict[str, str]]:
@@ -138,8 +147,10 @@ def freshness_check(source: Source) -> dg.AssetChecksDefinition:
 
 
 def judge_freshness(source: Source, last: datetime | None, now: datetime) -> dg.AssetCheckResult:
-    """A warning where the last accepted observation is older than the source may be."""
+    """A warning where the last accepted observation is older than the source may be. One that is off is not late."""
     warn = dg.AssetCheckSeverity.WARN
+    if off := source.why_off():
+        return dg.AssetCheckResult(passed=True, severity=warn, description=f"{source.name} is off: {off}")
     if last is None:
         return dg.AssetCheckResult(
             passed=False, severity=warn, description=f"{source.name} was never observed. Run `model-assets sync {source.name}`."

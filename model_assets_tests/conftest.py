@@ -53,7 +53,8 @@ def bundled(server: str, template: str) -> Iterator[str]:
     """The name of a settled database with all bundled recordings, that tests copy."""
     with copy_of(server, template) as url:
         reports = loading.import_recordings(url, recording_files.find(BUNDLED_RECORDINGS, SOURCES).recordings, lambda _: None)
-        assert [report.errors for report in reports] == [[]] * len(SOURCES)
+        assert {report.source for report in reports} == {path.name for path in BUNDLED_RECORDINGS.iterdir() if path.name in SOURCES}
+        assert [error for report in reports for error in report.errors] == []
         settle(url, read_settings({}).model_policy_file)
         database.engine(url).dispose()  # what is in use cannot be copied
         yield url.rpartition("/")[2]
@@ -96,9 +97,9 @@ def _database(database_engine: Engine) -> Engine:
 def _no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test sees the caller's settings, or touches the caller's data."""
     for name in list(os.environ):
-        if name.startswith(("MODEL_", "PRICING_", "DAGSTER_", "DATABASE_URL", "DB_RETRY")) and not name.startswith(
-            ("MODEL_ASSETS_TEST", "MODEL_ASSETS_SHARED")
-        ):
+        if name.startswith(
+            ("MODEL_", "PRICING_", "DAGSTER_", "DATABASE_URL", "DB_RETRY", "ALERT_", "ARTIFICIAL_", "SLACK_", "DISCORD_", "ADMIN_", "SMTP_", "HF_")
+        ) and not name.startswith(("MODEL_ASSETS_TEST", "MODEL_ASSETS_SHARED")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("MODEL_ASSETS_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("DB_RETRY_MS", "10")

@@ -6,6 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from model_assets.settings import BUNDLED_RECORDINGS
+from model_assets.sources import SOURCES
+
+#: the sources of which recordings come with the project
+BUNDLED = {name: source for name, source in SOURCES.items() if (BUNDLED_RECORDINGS / name).is_dir()}
 SHARED = Path(os.environ.get("MODEL_ASSETS_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 needs_recordings = pytest.mark.skipif(
     not (SHARED / "recordings").is_dir(),

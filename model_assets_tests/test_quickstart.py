@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from model_assets import database, quickstart
 from model_assets.database import connect
-from model_assets.sources import SOURCES
+from model_assets_tests.shared_data import BUNDLED
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -40,6 +40,8 @@ def run(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess
 
 
 LIST_OF_MODELS = "models_dev_models"
+#: what can be loaded without a network: bundled recordings, and the file of curated models
+LOADED = [*BUNDLED, "curated"]
 
 
 @pytest.fixture(scope="module")
@@ -80,18 +82,18 @@ def test_it_exits_0_says_nothing_on_stderr_and_ends_with_what_to_do_next(ran: Ra
 
 
 def test_the_summary_has_a_line_with_numbers_for_each_source(ran: Ran) -> None:
-    for name in SOURCES:
+    for name in LOADED:
         lines = [[cell.strip() for cell in line.strip("│").split("│")] for line in ran.first.stdout.splitlines()]
         [cells] = [cells for cells in lines if cells[0] == name]
         assert cells[1] == "ok"
-        assert all(int(cell) > 0 for cell in (*cells[2:4], cells[5]))  # observations, listings, added
+        assert all(int(cell) > 0 for cell in (*cells[2:4], cells[7]))  # observations, listings, added
         assert (int(cells[4]) > 0) == (name != LIST_OF_MODELS)
-        assert cells[9] == ("" if name == LIST_OF_MODELS else "100.00%")
+        assert cells[11] == ("" if name == LIST_OF_MODELS else "100.00%")
 
 
 def test_more_than_8000_prices_are_served_and_every_source_that_sells_is_among_them(ran: Ran) -> None:
     assert int(str(one(ran.url, "select count(*) from catalog.price"))) > 8_000
-    assert one(ran.url, "select count(distinct source) from catalog.price_claim") == len(SOURCES) - 1  # the list of models sells nothing
+    assert one(ran.url, "select count(distinct source) from catalog.price_claim") == len(LOADED) - 1  # the list of models sells nothing
     assert int(str(one(ran.url, "select count(*) from catalog.price_change"))) > 0
     assert int(str(one(ran.url, "select count(*) from access.free_models"))) > 0
 
@@ -115,7 +117,7 @@ def test_dagster_knows_every_asset_as_materialised_and_no_check_failed_but_warni
     with connect(ran.dagster_url) as connection:
         keys = set(connection.execute(text("select asset_key from asset_keys where last_materialization is not null")).scalars())
         failed = {row.check_name: json.loads(row.evaluation_event) for row in connection.execute(text(query))}
-    assert {f'["{layer}", "{name}"]' for layer in ("raw", "staged", "history") for name in SOURCES} <= keys
+    assert {f'["{layer}", "{name}"]' for layer in ("raw", "staged", "history") for name in LOADED} <= keys
     assert {'["identity", "link"]', '["gate", "held_change"]', '["catalog", "price"]', '["access", "free_models"]'} <= keys
     assert failed.keys() >= {"source_is_fresh", "no_change_is_held"}  # the recordings are old, and a slip of the point is among them
     data = [event["dagster_event"]["event_specific_data"] for event in failed.values()]
@@ -134,6 +136,6 @@ def test_again_it_exits_0_and_writes_no_claim(ran: Ran) -> None:
     second = ran.again("--json")
     assert (second.returncode, second.stderr) == (0, "")
     moved = [(found["added"], found["changed"], found["closed"], found["errors"]) for found in json.loads(second.stdout)["sources"]]
-    assert moved == [(0, 0, 0, [])] * len(SOURCES)
+    assert moved == [(0, 0, 0, [])] * len(LOADED)
     assert claims(ran.url) == before
     assert one(ran.url, "select count(*) from ops.sync_run where status <> 'succeeded'") == 0

@@ -18,6 +18,11 @@ def test_without_any_variable_everything_has_its_documented_default() -> None:
         model_recordings=(BUNDLED_RECORDINGS,),
         model_watch_folder=None,
         model_policy_file=PROJECT / "model_assets" / "access" / "policy.yml",
+        model_curated_file=PROJECT / "model_assets" / "sources" / "curated.yml",
+        model_news_feeds=None,
+        model_discussion_queries=(),
+        model_assets_executor="in_process",
+        model_celery_broker=None,
         model_sync_enabled=True,
         model_sync_schedule="0 2 * * *",
         model_sync_retry_attempts=3,
@@ -25,6 +30,20 @@ def test_without_any_variable_everything_has_its_documented_default() -> None:
         db_retry_ms=1000,
         pricing_sync_enabled=True,
         pricing_sync_interval_hours=6,
+        dagster_retention_days=60,
+        model_sync_retention_days=365,
+        alert_urls="",
+        slack_webhook_url="",
+        discord_webhook="",
+        admin_notification_email="",
+        smtp_url="",
+        alert_link="http://127.0.0.1:3000",
+        alert_hanging_minutes=45,
+        alert_daily_digest=False,
+        alert_digest_hour=8,
+        artificial_analysis_api_key=None,
+        hf_token=None,
+        hf_filters=(("litert", None),),
     )
     assert read_settings({}).model_policy_file.is_file()
 
@@ -36,7 +55,15 @@ def test_without_any_variable_everything_has_its_documented_default() -> None:
         ("MODEL_ASSETS_HOME", "/data/home of models", Path("/data/home of models")),
         ("MODEL_RECORDINGS", os.pathsep.join(("/a", "", "/b c")), (Path("/a"), Path("/b c"), BUNDLED_RECORDINGS)),
         ("MODEL_WATCH_FOLDER", "/inbox", Path("/inbox")),
+        ("HF_TOKEN", "hf_x", "hf_x"),
+        ("HF_FILTERS", "litert, gguf:500", (("litert", None), ("gguf", 500))),
+        ("HF_FILTERS", "license:mit,base_model:lab/m:20", (("license:mit", None), ("base_model:lab/m", 20))),
         ("MODEL_POLICY_FILE", "/etc/policy.yml", Path("/etc/policy.yml")),
+        ("MODEL_CURATED_FILE", "/etc/models.yml", Path("/etc/models.yml")),
+        ("MODEL_NEWS_FEEDS", "/etc/feeds.yml", Path("/etc/feeds.yml")),
+        ("MODEL_DISCUSSION_QUERIES", "Claude Opus, gpt,,", ("Claude Opus", "gpt")),
+        ("MODEL_ASSETS_EXECUTOR", "Celery", "celery"),
+        ("MODEL_CELERY_BROKER", "redis://:secret@queue:6379/0", "redis://:secret@queue:6379/0"),
         ("MODEL_SYNC_ENABLED", "false", False),
         ("MODEL_SYNC_SCHEDULE", "15 3 1-7 * MON,FRI", "15 3 1-7 * MON,FRI"),
         ("MODEL_SYNC_SCHEDULE", "@daily", "@daily"),
@@ -46,6 +73,17 @@ def test_without_any_variable_everything_has_its_documented_default() -> None:
         ("DB_RETRY_MS", "60000", 60_000),
         ("PRICING_SYNC_ENABLED", "off", False),
         ("PRICING_SYNC_INTERVAL_HOURS", "24", 24),
+        ("DAGSTER_RETENTION_DAYS", "7", 7),
+        ("MODEL_SYNC_RETENTION_DAYS", "90", 90),
+        ("ALERT_URLS", "json://a/x, slack://b/c/d", "json://a/x, slack://b/c/d"),
+        ("SLACK_WEBHOOK_URL", "https://hooks.slack.com/services/a/b/c", "https://hooks.slack.com/services/a/b/c"),
+        ("DISCORD_WEBHOOK", "https://discord.com/api/webhooks/1/x", "https://discord.com/api/webhooks/1/x"),
+        ("ADMIN_NOTIFICATION_EMAIL", "a@b.example", "a@b.example"),
+        ("SMTP_URL", "smtp://mail.example:25", "smtp://mail.example:25"),
+        ("ALERT_LINK", "https://ui.example/dagster", "https://ui.example/dagster"),
+        ("ALERT_HANGING_MINUTES", "20", 20),
+        ("ALERT_DAILY_DIGEST", "true", True),
+        ("ALERT_DIGEST_HOUR", "0", 0),
     ],
 )
 def test_a_variable_sets_its_field_and_no_other(variable: str, text: str, value: Any) -> None:
@@ -93,7 +131,14 @@ def test_yes_and_no_are_understood_in_the_usual_words(variable: str, said: str, 
         ("DB_RETRY_MS", "0", "from 1 to 60000"),
         ("DB_RETRY_MS", "9" * 5000, "from 1 to 60000"),
         ("PRICING_SYNC_INTERVAL_HOURS", "0", "from 1 to 24"),
+        ("DAGSTER_RETENTION_DAYS", "0", "from 1 to 36500"),
+        ("MODEL_SYNC_RETENTION_DAYS", "for ever", "from 1 to 36500"),
         ("PRICING_SYNC_INTERVAL_HOURS", "25", "from 1 to 24"),
+        ("HF_FILTERS", "litert,,gguf", "Use tags, each once"),
+        ("HF_FILTERS", "litert, litert:5", "Use tags, each once"),
+        ("HF_FILTERS", "litert:0", "Use tags, each once"),
+        ("HF_FILTERS", "litert&author=x", "Use tags, each once"),
+        ("HF_SYNC_FETCH_LIMIT", "all", "from 0 to 10000000"),
         ("PRICING_SYNC_INTERVAL_HOURS", "5", "Use 1, 2, 3, 4, 6, 8, 12 or 24."),
     ],
 )
@@ -153,3 +198,9 @@ def test_the_home_is_below_the_users_data_and_for_root_where_another_user_can_en
     monkeypatch.setenv("HOME", "/home/me")
     monkeypatch.setenv("XDG_DATA_HOME", data)
     assert default_home() == Path(home)
+
+
+def test_the_older_name_of_a_limit_counts_for_filters_without_one_of_their_own() -> None:
+    found = read_settings({"HF_SYNC_FETCH_LIMIT": "500", "HF_FILTERS": "litert,gguf:7"})
+    assert found.hf_filters == (("litert", 500), ("gguf", 7))
+    assert read_settings({"HF_SYNC_FETCH_LIMIT": "500"}).hf_filters == (("litert", 500),)

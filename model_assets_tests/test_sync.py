@@ -24,6 +24,7 @@ from model_assets.settings import BUNDLED_RECORDINGS
 from model_assets.sources import SOURCES
 from model_assets.sources.base import Source
 from model_assets_tests.fetching.misbehaving import Answer, answer, serving
+from model_assets_tests.shared_data import BUNDLED
 
 ONCE = Policy(attempts=1, connect_timeout=2, read_timeout=5, body_deadline=10, total_deadline=15, allow_loopback=True)
 Serve = Callable[..., Source]
@@ -54,7 +55,7 @@ def sync(url: str, *sources: Source, dry_run: bool = False) -> dict[str, loading
 
 def load_first_day(url: str) -> None:
     first = [one for one in recording_files.find(BUNDLED_RECORDINGS, SOURCES).recordings if one.observed_at.day == 18]
-    assert [report.errors for report in loading.import_recordings(url, first, quiet)] == [[]] * len(SOURCES)
+    assert [report.errors for report in loading.import_recordings(url, first, quiet)] == [[]] * len(BUNDLED)
 
 
 def contents(url: str) -> dict[str, tuple[int, str]]:
@@ -85,7 +86,7 @@ def runs(url: str) -> list[tuple[str, str, str | None]]:
 
 
 def test_all_sources_are_read_side_by_side_and_merged(url: str, serve: Serve) -> None:
-    everyone_asked = threading.Barrier(len(SOURCES), timeout=20)
+    everyone_asked = threading.Barrier(len(BUNDLED), timeout=20)
 
     def together(name: str) -> Callable[[socket.socket], None]:
         def say(connection: socket.socket) -> None:
@@ -96,15 +97,15 @@ def test_all_sources_are_read_side_by_side_and_merged(url: str, serve: Serve) ->
         return say
 
     started = time.monotonic()
-    reports = sync(url, *(serve(name, together(name)) for name in SOURCES))
+    reports = sync(url, *(serve(name, together(name)) for name in BUNDLED))
     took = time.monotonic() - started
-    assert {name: report.errors for name, report in reports.items()} == {name: [] for name in SOURCES}
+    assert {name: report.errors for name, report in reports.items()} == {name: [] for name in BUNDLED}
     assert took < sum(report.seconds for report in reports.values())
     assert {name: report.prices for name, report in reports.items()} == {
-        name: reports[name].added - reports[name].listings for name in SOURCES
+        name: reports[name].added - reports[name].listings for name in BUNDLED
     }
-    assert all(served(url)[name] > 200 for name in SOURCES if reports[name].prices)
-    assert runs(url) == [(name, "succeeded", None) for name in sorted(SOURCES)]
+    assert all(served(url)[name] > 200 for name in BUNDLED if reports[name].prices)
+    assert runs(url) == [(name, "succeeded", None) for name in sorted(BUNDLED)]
 
 
 def test_a_slow_source_costs_the_others_nothing(url: str, serve: Serve) -> None:
@@ -142,7 +143,7 @@ def test_a_fault_that_nobody_foresaw_is_one_line_with_its_place_and_does_not_sto
     broken = dataclasses.replace(serve("litellm", replay("litellm")), parse=lambda payload: payload["no such key"])  # type: ignore[index]
     reports = sync(url, broken, serve("openrouter", replay("openrouter")))
     [said] = reports["litellm"].errors
-    assert said.startswith("litellm was not loaded: KeyError: 'no such key' (pipeline.py, line ")
+    assert said.startswith("litellm was not loaded: KeyError: 'no such key' (base.py, line ")
     assert reports["openrouter"].errors == []
     assert runs(url) == [("litellm", "failed", "KeyError"), ("openrouter", "succeeded", None)]
 
@@ -166,9 +167,9 @@ def test_a_dry_run_brings_the_lines_of_the_change_set_and_writes_nothing_at_all(
     load_first_day(url)
     before = contents(url)
     assert len(before) > 15
-    reports = sync(url, *(serve(name, replay(name, 19)) for name in SOURCES), dry_run=True)
+    reports = sync(url, *(serve(name, replay(name, 19)) for name in BUNDLED), dry_run=True)
     assert contents(url) == before
-    assert {name: report.errors for name, report in reports.items()} == {name: [] for name in SOURCES}
+    assert {name: report.errors for name, report in reports.items()} == {name: [] for name in BUNDLED}
     found = reports["openrouter"]
     lines = {(line.change, line.relation, line.listed_id, line.what, line.before, line.after) for line in found.changes}
     assert ("changed", "price", "deepseek/deepseek-v4-flash", "input standard USD", "0.126", "0.112") in lines
@@ -261,12 +262,14 @@ def command(
 
 
 def test_the_command_syncs_every_source_and_brings_the_tables_of_changes_up_to_date(
-    url: str, command: Callable[..., tuple[int, str, str]]
+    url: str, command: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load_first_day(url)
-    code, out, err = command({name: replay(name, 20) for name in SOURCES}, "sync")
+    for name in SOURCES.keys() - BUNDLED.keys():
+        monkeypatch.delitem(SOURCES, name)
+    code, out, err = command({name: replay(name, 20) for name in BUNDLED}, "sync")
     assert (code, err) == (0, "")
-    assert all(name in out for name in SOURCES)
+    assert all(name in out for name in BUNDLED)
     with connect(url) as connection:
         assert connection.execute(text("select count(*) from catalog.price_change where kind = 'changed'")).scalar_one() > 10
 

@@ -53,7 +53,17 @@ INSTANT = Instant()
 WORDS = Words()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}, invoke_without_command=True)
+class _Listed(click.Group):
+    """Its help has each command in one whole line: click would cut it at the width of the terminal."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, self.commands))
+        with formatter.section("Commands"):
+            for name in self.list_commands(ctx):
+                formatter.write(f"  {name:<{width}}  {self.commands[name].get_short_help_str(limit=200)}\n")
+
+
+@click.group(cls=_Listed, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}, invoke_without_command=True)
 @click.option("--version", "version_wanted", is_flag=True, help="Show the version and exit.")
 @click.pass_context
 def cli(context: click.Context, version_wanted: bool) -> None:

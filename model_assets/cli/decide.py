@@ -202,14 +202,17 @@ def corrections(json_wanted: bool) -> None:
 
 @identity.command()
 @click.option("--limit", type=click.IntRange(0, MOST_ROWS), default=50, show_default=True, help="At most so many.")
+@click.option("--scores", "of_scores", is_flag=True, help="Names under which benchmarks list scores, instead of listings.")
 @as_json
-def unresolved(limit: int, json_wanted: bool) -> None:
+def unresolved(limit: int, of_scores: bool, json_wanted: bool) -> None:
     """Listings that no rule resolves, with the nearest models, none of which is used."""
     with connect(existing_ledger(read_settings(), start=True)) as connection:
-        rows = answers.unresolved(connection, limit)
+        rows = (answers.unresolved_names if of_scores else answers.unresolved)(connection, limit)
     if json_wanted:
         print_json(rows)
         return
     for row in rows:
         row["nearest"] = ", ".join(row["suggestions"][:3])
-    print_rows(rows, ("source", "provider", "listed_id", "name", "nearest"))
+    print_rows(
+        rows, ("source", "listed_id", "scores", "why", "nearest") if of_scores else ("source", "provider", "listed_id", "name", "nearest")
+    )

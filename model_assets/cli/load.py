@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from model_assets.loading import Report  # pandas takes half a second to import: only commands that load something wait for it
 
 OUTCOME = (
-    "source", "outcome", "observations", "listings", "prices", "added", "changed", "closed", "quarantined", "share_mapped", "seconds",
+    "source", "outcome", "observations", "listings", "prices", "scores", "mentions", "added", "changed", "closed", "quarantined", "share_mapped", "seconds",
 )  # fmt: skip
 
 
@@ -39,6 +39,8 @@ def finish(
         if report.unmapped:
             keys = ", ".join(f"{key} ({count})" for key, count in report.unmapped.most_common(10))
             say(printable(f"{report.source}: price keys without a rule: {keys}"))
+        for note in report.notes:
+            say(printable(f"{report.source}: {note}"))
     errors = [error for report in reports for error in report.errors] + list(problems)
     for error in errors:
         complain(error)
@@ -60,14 +62,14 @@ def _outcome(report: "Report") -> dict[str, Any]:
 def sync(sources: tuple[str, ...], dry_run: bool, json_wanted: bool) -> None:
     """Read sources from the network now, side by side.
 
-    Reads SOURCES, or all of them when none is named.
+    Reads SOURCES, or all that are on when none is named.
     """
     from model_assets import loading
     from model_assets.resources import fetch_policy
     from model_assets.settling import settle
 
     settings = read_settings()
-    wanted: list[Source] = [SOURCES[name] for name in dict.fromkeys(sources) or SOURCES]
+    wanted: list[Source] = [SOURCES[name] for name in dict.fromkeys(sources)] or [one for one in SOURCES.values() if one.why_off() is None]
     url = existing_ledger(settings, start=True) if dry_run else ready_ledger(settings)
     with progress("sync", len(wanted)) as step:
         reports = loading.sync(url, wanted, fetch_policy(), step, dry_run=dry_run)

@@ -4,65 +4,46 @@ import shlex
 import sys
 
 import click
-from sqlalchemy.exc import DBAPIError
 
-from model_assets import answers, embedded
-from model_assets.cli.base import age, as_json, cli, shown_url
-from model_assets.database import connect, ledger_url, plain
-from model_assets.errors import ModelAssetsError
-from model_assets.readiness import FORBIDDEN, existing_ledger, migrated, ready_ledger, sqlstate
-from model_assets.settings import read_settings
+from model_assets import embedded
+from model_assets.cli.base import as_json, cli, shown_url
+from model_assets.database import connect, ledger_url, plain, wait_until_up
+from model_assets.errors import DatabaseDown, ModelAssetsError
+from model_assets.readiness import existing_ledger, migrated, ready_ledger
+from model_assets.settings import Settings, read_settings
 from model_assets.soundness import unsound
-from model_assets.terminal import print_json, print_rows, printable, say
+from model_assets.terminal import complain, print_json, printable, say
 
 
 @cli.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where the web UI listens; beyond loopback it is read-only.")
 @click.option("--port", default=3000, show_default=True, help="The web UI's port.")
-def up(host: str, port: int) -> None:
+@click.option(
+    "--launching", is_flag=True, help="Let whoever reaches the web UI start runs, also from beyond loopback. It asks for no password."
+)
+@click.option("--wait", default=300, show_default=True, type=click.IntRange(0, 86_400), help="How many seconds to wait for the database.")
+def up(host: str, port: int, launching: bool, wait: int) -> None:
     """Run everything on this machine until Ctrl-C.
 
-    That is the database, migrations, Dagster's web UI and its daemon. Ctrl-C or SIGTERM stops all but the database, which `down` stops.
+    That is the database, migrations, Dagster's web UI and its daemon. What dies is started again. Ctrl-C or SIGTERM stops all but the database,
+    which `down` stops.
     """
     from model_assets import supervisor
 
     settings = read_settings()
-    sys.exit(supervisor.run(settings, ready_ledger(settings), host=host, port=port))
+    _await_database(settings, wait)
+    sys.exit(supervisor.run(settings, ready_ledger(settings), host=host, port=port, launching=launching))
 
 
-@cli.command()
-@as_json
-def status(json_wanted: bool) -> None:
-    """How old the word of each source is, and how syncs went."""
-    from model_assets.attempts import abandon_dead
-
-    settings = read_settings()
-    url = existing_ledger(settings)
+def _await_database(settings: Settings, seconds: int) -> None:
+    """Return once the database answers, or when the time is over. After a boot it may come later than we do."""
+    url = ledger_url(settings)
     try:
-        abandon_dead(url)
-    except DBAPIError as error:
-        if sqlstate(error) not in FORBIDDEN:  # a role that only reads leaves the mark to others
-            raise
-    with connect(url) as connection:
-        health, runs = answers.status(connection)
-    if json_wanted:
-        print_json({"sources": health, "runs": runs})
-        return
-    if not health:
-        say("The ledger is empty. Load something: `model-assets sync`, `model-assets import FOLDER`, or `model-assets quickstart`.")
-        return
-    for row in health:
-        row["age"] = age(row["age_seconds"])
-    print_rows(
-        health,
-        ("source", "last_observed_at", "age", "listings", "prices", "quarantined", "refused_since", "last_status", "last_error"),
-        "sources",
-    )
-    print_rows(
-        runs,
-        ("run_id", "source", "day", "started_by", "status", "started_at", "observations", "added", "changed", "closed", "message"),
-        "last attempts",
-    )
+        wait_until_up(url, 0, trials=1)
+    except DatabaseDown as error:
+        if seconds:
+            complain(f"{error} Waiting up to {seconds} s for it.")
+            wait_until_up(url, 1.0, trials=seconds + 1, growth=1)
 
 
 @cli.command("verify-db")
@@ -128,7 +109,11 @@ def down() -> None:
 
     `up` is stopped by Ctrl-C.
     """
+    from model_assets import supervisor
+
     settings = read_settings()
     if settings.database_url:
         raise ModelAssetsError("DATABASE_URL names a server that is not ours to stop. Stop it where it runs.")
+    if who := supervisor.runs_on(settings.model_assets_home):
+        raise ModelAssetsError(f"`up` runs (process {who}) and would start the database again. End it first: Ctrl-C, or kill {who}.")
     say("stopped" if embedded.stop(settings.model_assets_home) else "it was not running")
