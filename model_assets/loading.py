@@ -108,6 +108,8 @@ class Report:
 
 
 Progress = Callable[[str], None]
+#: sources that are read at once: each holds up to two connections, and the pool has sixteen
+SIDE_BY_SIDE = 6
 
 
 def sync(url: str, sources: Sequence[Source], policy: Policy, progress: Progress, *, dry_run: bool = False) -> list[Report]:
@@ -130,7 +132,7 @@ def sync(url: str, sources: Sequence[Source], policy: Policy, progress: Progress
         progress(source.name)
         return report
 
-    with ThreadPoolExecutor(max_workers=max(1, len(sources))) as pool:
+    with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
         return list(pool.map(one, sources))
 
 
