@@ -3,10 +3,11 @@
 import os
 import shutil
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta, timezone
-from itertools import pairwise
+from datetime import UTC, date, datetime, timedelta, timezone
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
@@ -52,6 +53,19 @@ def test_the_day_of_a_night_is_the_utc_day_whatever_the_zone_of_the_clock() -> N
     at = datetime(2026, 5, 19, 23, 30, tzinfo=UTC).astimezone(timezone(timedelta(hours=9)))
     assert at.day == 20
     assert {request.partition_key for request in tick(schedule("every_night"), at)} == {"2026-05-19"}
+
+
+def test_every_day_of_four_hundred_has_its_partition_whatever_the_zone_of_the_clock() -> None:
+    """Over a leap day, two changes to summer time and back, and two ends of a year."""
+    night, zones = schedule("every_night"), [ZoneInfo(name) for name in ("UTC", "Pacific/Kiritimati", "America/New_York", "Europe/Berlin")]
+    ticks = cron_string_iterator(datetime(2027, 12, 1, tzinfo=UTC).timestamp(), str(night.cron_schedule), night.execution_timezone)
+    partitions = []
+    for number, at in enumerate(islice(ticks, 400)):
+        runs = tick(night, at.astimezone(zones[number % len(zones)]))
+        [partition] = {request.partition_key for request in runs}
+        partitions.append(partition)
+    assert "2028-02-29" in partitions
+    assert partitions == [f"{date(2027, 12, 1) + timedelta(days=number)}" for number in range(400)]
 
 
 def test_the_same_tick_has_the_same_keys_and_no_other_tick_has_them() -> None:

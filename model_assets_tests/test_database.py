@@ -1,6 +1,7 @@
 """Which Postgres, how it is reached, and how its tables come to be."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from urllib.parse import quote
 import psycopg
 import pytest
 from alembic import command
+from alembic.script import ScriptDirectory
 from psycopg import sql
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
@@ -230,8 +232,8 @@ SHAPE = {
         select c.oid::regclass::text, relkind, relpersistence, obj_description(c.oid, 'pg_class'), pg_get_viewdef(c.oid)
         from pg_class c join pg_namespace n on n.oid = relnamespace where nspname in {SCHEMAS} and relkind <> 'i'""",
     "columns": f"""
-        select attrelid::regclass::text, attnum, attname, format_type(atttypid, atttypmod), attnotnull, attstorage, attidentity,
-               pg_get_expr(adbin, adrelid), col_description(attrelid, attnum)
+        select attrelid::regclass::text, row_number() over (partition by attrelid order by attnum), attname,
+               format_type(atttypid, atttypmod), attnotnull, attstorage, attidentity, pg_get_expr(adbin, adrelid), col_description(attrelid, attnum)
         from pg_attribute a join pg_class c on c.oid = attrelid join pg_namespace n on n.oid = relnamespace
         left join pg_attrdef d on adrelid = attrelid and adnum = attnum
         where nspname in {SCHEMAS} and attnum > 0 and not attisdropped""",
@@ -244,6 +246,11 @@ SHAPE = {
         join pg_namespace n on n.oid = pronamespace where nspname in {SCHEMAS}""",
     "models": "select key, sha256 from ops.sql_model",
 }
+
+
+def scripts() -> ScriptDirectory:
+    """The migrations."""
+    return ScriptDirectory.from_config(migration._config(None))
 
 
 def shape(url: str) -> dict[str, list[Any]]:
@@ -287,7 +294,7 @@ def test_migrating_again_changes_nothing(url: str) -> None:
         assert len(deployed) == len(load_models())
 
 
-@pytest.mark.parametrize("down_to", ["base", "0001"])
+@pytest.mark.parametrize("down_to", ["base", *sorted(one.revision for one in scripts().walk_revisions())[:-1]])
 def test_down_and_up_again_gives_the_same_schema(url: str, down_to: str) -> None:
     before = shape(url)
     assert all(before.values())
@@ -298,6 +305,20 @@ def test_down_and_up_again_gives_the_same_schema(url: str, down_to: str) -> None
         assert bool(connection.execute(text(left)).all()) == (down_to != "base")
     assert migrate(url) == newest()
     assert shape(url) == before
+
+
+def test_a_migration_that_is_killed_leaves_nothing_and_the_next_completes_it(empty: str, url: str) -> None:
+    """Killed when all tables are made and nothing is committed."""
+    code = f"""
+import os, signal
+from model_assets.ledger import migrate as migration
+migration.deploy = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+migration.migrate({empty!r})"""
+    assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT, check=False).returncode == -signal.SIGKILL
+    with connect(empty) as connection:
+        assert connection.execute(text("select to_regclass('raw.payload'), to_regnamespace('ops')")).one() == (None, None)
+    assert migrate(empty) == newest()
+    assert shape(empty) == shape(url)
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(empty: str) -> None:

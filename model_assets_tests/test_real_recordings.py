@@ -12,6 +12,7 @@ from model_assets.answers import prices, read_instant, why
 from model_assets.database import connect
 from model_assets.settings import read_settings
 from model_assets.settling import settle
+from model_assets.soundness import unsound
 from model_assets.sources import SOURCES
 from model_assets_tests.conftest import copy_of
 from model_assets_tests.shared_data import SHARED, needs_recordings
@@ -39,6 +40,19 @@ def ledger(real: str) -> Iterator[Connection]:
 
 def rows(connection: Connection, query: str) -> list[dict[str, Any]]:
     return [dict(row) for row in connection.execute(text(query)).mappings()]
+
+
+def test_all_97_recordings_of_9_sources_are_in_the_ledger_which_is_sound_and_most_scores_are_of_known_models(ledger: Connection) -> None:
+    observed = dict(ledger.execute(text("select source, count(*) from ops.observation where verdict = 'accepted' group by 1")).all())  # type: ignore[arg-type]
+    assert observed == {
+        "aider": 4, "epoch": 2, "genai_prices": 7, "litellm": 5, "lmarena": 2, "models_dev": 45, "models_dev_models": 2, "openrouter": 26,
+        "swebench": 4,
+    }  # fmt: skip
+    assert sum(observed.values()) == 97
+    assert not any(unsound(ledger).values())
+    resolved = rows(ledger, "select source, count(model) * 1.0 / count(*) as share from catalog.score group by 1")
+    assert all(row["share"] > 0.5 for row in resolved)
+    assert rows(ledger, "select 1 from catalog.frontier where benchmark = 'aider_polyglot' and metric = 'pass_rate_2' limit 1")
 
 
 def test_the_spans_are_what_was_served_at_every_instant(real: str) -> None:

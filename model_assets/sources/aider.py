@@ -12,17 +12,15 @@ A payload is gathered from the three files; a recording of the polyglot file alo
 import re
 from collections.abc import Mapping, Sequence
 
-import yaml
-
 from model_assets.errors import BadPayload
 from model_assets.sources.base import Ask, Parsed, Source, kind, sequence
 from model_assets.sources.gathered import Part, Request, gather, parts
+from model_assets.sources.plain_yaml import load
 from model_assets.sources.scores import put, run_of, split_mode
 
 FOLDER = "https://raw.githubusercontent.com/Aider-AI/aider/main/aider/website/_data"
 BOARDS = ("polyglot", "edit", "refactor")
 YAML = "text/plain, application/yaml, */*;q=0.1"
-MOST_CHARACTERS = 4_000_000
 #: metric -> (key of the run, unit)
 METRICS = {
     "pass_rate_1": ("pass_rate_1", "pct"),
@@ -103,35 +101,6 @@ def _effort(entry: Mapping[str, object]) -> str:
         if budget.isascii() and budget.isdecimal() and len(budget) < 10 and int(budget) % thousand == 0:
             return f"{int(budget) // thousand}k"
     return budget
-
-
-class _Plain(yaml.BaseLoader):
-    """YAML in which every scalar is the text that was written: no float comes near a score. An alias is refused, since a few lines of them
-    stand for more than there is memory; so is a key that occurs twice."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("an alias, which a leaderboard has no use for")
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
-        found: dict[object, object] = super().construct_mapping(node, deep=deep)
-        if len(found) < len(node.value):
-            raise yaml.YAMLError(f"a key that occurs twice{node.start_mark}")
-        return found
-
-
-def load(text: str) -> object:
-    """The value of a YAML text, each scalar as text. Raises BadPayload."""
-    if len(text) > MOST_CHARACTERS:
-        raise BadPayload(f"a leaderboard of {len(text):,} characters is none (at most {MOST_CHARACTERS:,}). Look at the payload in raw.")
-    try:
-        return yaml.load(text, Loader=_Plain)  # noqa: S506  builds nothing but texts, lists and dicts
-    except RecursionError:
-        raise BadPayload("not the YAML of a leaderboard: nested too deep. Look at the payload in raw.") from None
-    except yaml.YAMLError as broken:
-        said = ascii(" ".join(str(broken).split())[:200])[1:-1]
-        raise BadPayload(f"not the YAML of a leaderboard: {said}. Look at the payload in raw.") from None
 
 
 aider = SOURCE = Source(

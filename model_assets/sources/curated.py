@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from model_assets.contracts import LIFECYCLES, Listing
 from model_assets.errors import BadPayload, SettingsError
 from model_assets.settings import read_settings
-from model_assets.sources.aider import load
 from model_assets.sources.base import Ask, Parsed, Source, as_json, clean_text, day_of, id_problem, kind, mapping, sequence, words
+from model_assets.sources.plain_yaml import load
 
 CATEGORIES = ("commercial", "open_source", "specialized")
 NEEDED = frozenset({"slug", "name", "provider", "listed_id", "category", "best_for", "not_for", "url", "docs_url"})

@@ -197,7 +197,7 @@ def test_the_pauses_grow_at_most_twofold_and_differ():
 
 
 def test_no_try_begins_after_the_time_for_all_of_them():
-    policy = Policy(attempts=1_000, backoff_seconds=0.2, total_deadline=1, allow_loopback=True)
+    policy = Policy(attempts=1_000, backoff_seconds=0.2, total_deadline=3, allow_loopback=True)
     with serving(answer(503)) as server:
         before = time.monotonic()
         failed = failure(server.url(), policy)

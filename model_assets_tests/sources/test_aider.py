@@ -9,8 +9,9 @@ import pytest
 from model_assets.errors import BadPayload
 from model_assets.fetching.http import Policy
 from model_assets.pipeline import asking
-from model_assets.sources.aider import SOURCE, collect, load
+from model_assets.sources.aider import SOURCE, collect
 from model_assets.sources.base import Parsed
+from model_assets.sources.plain_yaml import load
 from model_assets_tests.fetching.misbehaving import answer, serving
 from model_assets_tests.shared_data import body, needs_recordings, recordings
 from model_assets_tests.sources.score_rows import as_json, cut, gathered, needs_benchmarks, outcomes, real, values, whole
