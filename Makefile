@@ -7,7 +7,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	"$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
 BIN := .venv/bin
 
-.PHONY: help run test lint types bench orders mutations up down clean
+.PHONY: help run test lint types bench orders mutations soak up down clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
@@ -32,8 +32,11 @@ bench: .venv/installed-dev  ## cost of parsing and merging, as a ratio to a raw 
 orders: .venv/installed-dev  ## import RECORDINGS in many orders, and compare the ledgers byte by byte
 	$(BIN)/python -m bench.orders "$(or $(RECORDINGS),model_assets/recordings)"
 
-mutations: .venv/installed-dev  ## the proof of the proof: take each guard away, and see its test fail (WORDS chooses; a quarter of an hour)
+mutations: .venv/installed-dev  ## the proof of the proof: take each guard away, and see its test fail (WORDS chooses; half an hour on two cores)
 	$(BIN)/python -m bench.mutations $(WORDS)
+
+soak: .venv/installed-dev  ## 400 simulated days with faults and kills, in about ten minutes (SOAK_DAYS, SOAK_SEED, SOAK_MODELS; needs faketime)
+	$(BIN)/python -m bench.soak --days $(or $(SOAK_DAYS),400) --seed $(or $(SOAK_SEED),1) --models $(or $(SOAK_MODELS),50)
 
 up: .venv/installed  ## Dagster's UI, its daemon, and what they need, until Ctrl-C
 	@exec $(BIN)/python -m model_assets up

@@ -26,7 +26,8 @@ from model_assets.soundness import unsound
 from model_assets.sources import SOURCES
 
 TABLES = (
-    "history.listing, history.price, history.link, ops.held_change, ops.derived, ops.source,"
+    "history.listing, history.price, history.score, history.mention, history.link, history.score_link, history.mention_link,"
+    " ops.popularity, ops.held_change, ops.derived, ops.source,"
     " ops.observation, ops.quarantine, ops.sync_run, raw.payload, raw.body, staged.change_set"
 )
 
@@ -34,7 +35,12 @@ TABLES = (
 DUMPED = {
     "history.listing": "key_id, lower(seen)",
     "history.price": "key_id, lower(seen)",
+    "history.score": "key_id, lower(seen)",
+    "history.mention": "key_id, lower(seen)",
     "history.link": "key_id, lower(seen)",
+    "history.score_link": "source, spelled",
+    "history.mention_link": "key_id, model, begins_at",
+    "ops.popularity": "source, collection, entry",
     "ops.held_change": "held_id",
     "catalog.price_span": "offer, meter, service_tier, prompt_above_tokens, time_window, region, detail, currency, served_in, key_id",
 }
@@ -62,7 +68,7 @@ def claims_written_since(url: str, transaction: int) -> int:
     """How many rows of history were written by that transaction or a later one. (The server's statistics come too late to ask them.)"""
     query = "select count(*) from history.{name} where cast(cast(xmin as text) as bigint) >= :since"
     with connect(url) as connection:
-        return sum(connection.execute(text(query.format(name=name)), {"since": transaction}).scalar_one() for name in ("listing", "price"))
+        return sum(connection.execute(text(query.format(name=name)), {"since": transaction}).scalar_one() for name in ("listing", "price", "score", "mention"))
 
 
 def load(url: str, recordings: Sequence[Recording]) -> None:

@@ -10,6 +10,7 @@ import psycopg
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.pool import NullPool
 
 from model_assets import embedded
 from model_assets.errors import DatabaseDown, SettingsError
@@ -99,17 +100,18 @@ def _create_database(url: str, wanted: URL) -> None:
 @lru_cache(maxsize=8)
 def engine(url: str) -> Engine:
     """A pool of connections to `url`, one per process. Connections that the server dropped are replaced when they are taken out."""
-    return create_engine(
-        with_driver(url, "psycopg"),
-        pool_pre_ping=True,
-        pool_size=8,
-        max_overflow=8,
-        connect_args={
-            "connect_timeout": 10,
-            "application_name": "model-assets",
-            "options": " ".join(f"-c {name}={value}" for name, value in SESSION.items()),
-        },
-    )
+    return create_engine(with_driver(url, "psycopg"), pool_pre_ping=True, pool_size=8, max_overflow=8, connect_args=_connect_args())
+
+
+@lru_cache(maxsize=8)
+def _without_pool(url: str) -> Engine:
+    """Makes a connection anew whenever one is wanted, and ends it when it is closed."""
+    return create_engine(with_driver(url, "psycopg"), poolclass=NullPool, connect_args=_connect_args())
+
+
+def _connect_args() -> dict[str, object]:
+    options = " ".join(f"-c {name}={value}" for name, value in SESSION.items())
+    return {"connect_timeout": 10, "application_name": "model-assets", "options": options}
 
 
 def wait_until_up(url: str, pause: float, trials: int = 3, growth: int = 2) -> None:
@@ -142,9 +144,12 @@ def connect(url: str) -> Iterator[Connection]:
 
 
 def session(url: str) -> Connection:
-    """A connection outside of any transaction, for what a session holds; close it. Raises DatabaseDown as `connect` does."""
+    """A connection outside of any transaction, for what a session holds; close it. Raises DatabaseDown as `connect` does.
+
+    It is none of the pool's: as many syncs at once as the pool has connections would each hold one, and wait for ever for a second.
+    """
     try:
-        return engine(url).connect().execution_options(isolation_level="AUTOCOMMIT")
+        return _without_pool(url).connect().execution_options(isolation_level="AUTOCOMMIT")
     except OperationalError as error:
         raise DatabaseDown(down_message(url, error)) from error
 

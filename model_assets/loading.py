@@ -108,8 +108,8 @@ class Report:
 
 
 Progress = Callable[[str], None]
-#: sources that are read at once: each holds up to two connections, and the pool has sixteen
-SIDE_BY_SIDE = 6
+#: sources that are read at once: each needs a connection of the pool, which has sixteen
+SIDE_BY_SIDE = 12
 
 
 def sync(url: str, sources: Sequence[Source], policy: Policy, progress: Progress, *, dry_run: bool = False) -> list[Report]:

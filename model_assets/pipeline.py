@@ -282,11 +282,19 @@ def _rejudge_later(connection: Connection, source: Source, accepted: Observation
                 changed.append(audited)
         elif reasons := judge_size(later.counts, earlier):
             taken_back = ledger_changes.retraction(connection, one, version_of(connection, source.name))
-            retract(connection, stage(connection, taken_back, Parsed()), reasons)
+            counted = earlier.observation if earlier and _is_counted(connection, one) else None
+            parsed = source.rows(observations.body_of(connection, counted.sha256)) if counted else Parsed()
+            retract(connection, stage(connection, taken_back, parsed), reasons, counted)
             changed.append(Audit(one, "refused", None, None, Parsed(), reasons))
         else:
             break
     return changed
+
+
+def _is_counted(connection: Connection, observation: Observation) -> bool:
+    """Whether its source's counters are those of an observation."""
+    counters = text("select exists (select from ops.popularity where source = :source and observed_at = :at)")
+    return bool(connection.execute(counters, {"source": observation.source, "at": observation.observed_at}).scalar())
 
 
 def refusal(audited: Audit) -> str:

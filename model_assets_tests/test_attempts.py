@@ -116,6 +116,20 @@ def test_of_eight_attempts_at_once_exactly_one_runs(url: str, round_: int) -> No
     winner.finish("succeeded")
 
 
+def test_attempts_of_more_sources_than_the_pool_has_connections_run_side_by_side(url: str) -> None:
+    """Each holds a session for as long as it runs: were it one of the pool's, all would wait for a second one until they give up."""
+    together = threading.Barrier(20)
+
+    def one(number: int) -> None:
+        together.wait(60)
+        with attempt(url, f"source {number}", DAY, "a test"):
+            together.wait(25)  # all of them have begun; the pool would have given up after 30 seconds
+
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(one, range(20)))
+    assert states(url) == ["succeeded"] * 20
+
+
 def test_attempts_that_are_refused_or_end_keep_no_connection_and_no_lock(url: str) -> None:
     held = "select count(*) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())"
     with attempt(url, "openrouter", DAY, "a test"):
@@ -177,6 +191,10 @@ def test_the_reaper_leaves_a_run_alone_that_is_ending_at_this_moment(url: str) -
     own = begin(url, "openrouter", DAY, "a test")
     with connect(url) as connection:
         own.fence(connection)  # its merge is about to commit
+        assert abandon_dead(url) == []
+        own.let_go()  # and even if its session has gone meanwhile
+        locks = "select count(*) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())"
+        soon(lambda: select(url, locks) == [0])
         assert abandon_dead(url) == []
     own.finish("succeeded")
 

@@ -177,6 +177,16 @@ def test_among_equals_what_most_listings_say_counts_and_those_of_the_model_itsel
     assert model(ledger, "context_tokens, context_tokens_source, max_output_tokens") == (128, "models_dev", 4)
 
 
+def test_what_somebody_else_made_of_a_models_weights_says_nothing_of_the_model(ledger: Connection) -> None:
+    upload = {"source": "huggingface", "provider": "huggingface", "model": "lab/m"}
+    said(ledger, "somebody/m", **upload, hugging_face_id="somebody/m", docs_url="https://somebody")
+    said(ledger, "lab/m", **upload, hugging_face_id="lab/m", license="mit")
+    ledger.execute(text("update history.link set evidence = '{\"published_by\": \"somebody\"}' where listed_id = 'somebody/m'"))
+    assert model(ledger, "hugging_face_id, docs_url, license") == ("lab/m", None, "mit")
+    ledger.execute(text("delete from history.listing where listed_id = 'lab/m'"))
+    assert model(ledger, "hugging_face_id, docs_url") == (None, None)
+
+
 def test_dates_keep_their_precision_and_lists_their_members(ledger: Connection) -> None:
     stated = {"released_on": date(2025, 9, 1), "released_on_precision": "month", "open_weights": False}
     said(ledger, **stated, input_modalities=["image", "text"], capabilities=["tool_call"])

@@ -90,6 +90,16 @@ def test_the_frontier_holds_what_nothing_as_cheap_beats_with_the_prices_of_the_d
     assert [everything[f"openai/{id}"]["cheaper"] for id in ("gpt-9-mini", "gpt-9-nano", "gpt-9", "gpt-9-pro")] == [0, 0, 2, 3]
 
 
+def test_a_snapshots_score_is_held_against_its_own_price_and_never_against_another_snapshots(ledger: str) -> None:
+    prices = {"gpt-8-2025-03-14": (8, 8), "gpt-8-2025-11-20": (2, 2), "gpt-7-2025-03-14": (9, 9), "gpt-7-2025-11-20": (3, 3), "gpt-7": (5, 5)}
+    load(ledger, "models_dev", 4, catalogue(PRICES | prices))
+    told = [score("gpt-8-2025-03-14", 60), score("gpt-7-2025-03-14", 30), score("gpt-7-2025-11-20", 20)]
+    load(ledger, "aider", 5, Parsed(scores=told))
+    settle(ledger, read_settings().model_policy_file)
+    rows = ask(ledger, answers.frontier, "exam", DAYS[6], everything=True, split="")
+    assert {row["spelled"]: row["usd_per_mtok"] for row in rows} == {"gpt-8-2025-03-14": "8", "gpt-7-2025-03-14": "5"}
+
+
 def test_what_cannot_be_compared_is_never_in_one_class(ledger: str) -> None:
     rows = ask(ledger, answers.frontier, "exam", DAYS[2])
     assert {(row["split"], row["metric"]) for row in rows} == {("", "solved"), ("easy", "solved")}

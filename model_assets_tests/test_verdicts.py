@@ -32,13 +32,13 @@ def payload(size: int, price: int = 1) -> bytes:
     return json.dumps({"data": entries}).encode()
 
 
-def load(url: str, step: int, body: bytes) -> Report:
-    report = Report("openrouter")
+def load(url: str, step: int, body: bytes, source: str = SOURCE.name) -> Report:
+    report = Report(source)
     with connect(url) as connection:
-        one = observations.record(connection, "openrouter", at(step), body, url="http://x", origin="recording")
+        one = observations.record(connection, source, at(step), body, url="http://x", origin="recording")
     try:
-        with attempt(url, "openrouter", at(step).date(), "test") as running:
-            report.add(pipeline.load(url, SOURCE, one, running))
+        with attempt(url, source, at(step).date(), "test") as running:
+            report.add(pipeline.load(url, SOURCES[source], one, running))
     except PayloadRefused as error:
         report.errors.append(str(error))
     return report
@@ -112,3 +112,20 @@ def test_any_order_ends_with_the_verdicts_and_the_ledger_of_the_order_of_time(
     for step in data.draw(st.permutations(range(len(bodies)))):
         load(url, step, bodies[step])
     assert state(url) == in_time
+
+
+def test_counters_are_those_of_the_newest_payload_that_stays_accepted_in_whatever_order_the_days_come(url: str) -> None:
+    def models(size: int, likes: int) -> bytes:
+        return json.dumps([{"id": f"lab/m{number}", "likes": likes} for number in range(size)]).encode()
+
+    # the third is cut; the second says the same as the first
+    bodies = {1: models(60, 1), 2: models(60, 1), 3: models(6, 3)}
+    for order in itertools.permutations(bodies):
+        empty(url)
+        with connect(url) as connection:
+            connection.execute(text("truncate ops.popularity"))
+        for step in order:
+            load(url, step, bodies[step], "huggingface")
+        with connect(url) as connection:
+            kept = connection.execute(text("select observed_at, likes, count(*) from ops.popularity group by 1, 2")).all()
+        assert kept == [(at(2), 1, 60)], order

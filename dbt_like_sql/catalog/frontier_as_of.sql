@@ -1,6 +1,6 @@
 -- Price against score at any instant: frontier_as_of(as_of). Of each class of scores that can be compared (one source's benchmark, version, split,
 -- metric, harness and runner) every model with its best score then and the cheapest price that was served for it then, in USD per million
--- tokens: three of the prompt to one of the answer, standard service, base price. `worth_it` marks those that nothing as cheap beats. A model
+-- tokens: three of the prompt to one of the answer, standard service, base price. A dated snapshot's score is held against no other one's price. `worth_it` marks those that nothing as cheap beats. A model
 -- that nobody asks a certain price for then, or whose name is not resolved, has no place here. Costs and durations make no class: less of them
 -- is no score. Grain: one row per class and model.
 create function catalog.frontier_as_of(as_of timestamptz)
@@ -31,6 +31,8 @@ with base as (
     select
         price.offer,
         min(price.model) as model,
+        -- the digits of a date, however much of it is told; null: the model without a date, or one that is numbered (`001`)
+        nullif(regexp_replace(min(price.snapshot), '\D', '', 'g'), '') as dated,
         max(price.amount) filter (where price.meter = 'input') as input_usd_per_mtok,
         max(price.amount) filter (where price.meter = 'output') as output_usd_per_mtok,
         bool_or(price.disputed or price.held or price.unconfirmed) as doubtful
@@ -48,39 +50,58 @@ with base as (
         and price.model is not null
     group by price.offer
 ),
-cheapest as materialized (
-    select distinct on (model)
-        model,
-        offer,
-        input_usd_per_mtok,
-        output_usd_per_mtok,
-        round((3 * input_usd_per_mtok + output_usd_per_mtok) / 4, 6) as usd_per_mtok
-    from base
-    where input_usd_per_mtok is not null and output_usd_per_mtok is not null and not doubtful
-    order by model, 3 * input_usd_per_mtok + output_usd_per_mtok, offer
-),
-best as (
-    select distinct on (source, benchmark, version, split, metric, harness, runner, model) *
+scored as (
+    select distinct on (source, benchmark, version, split, metric, harness, runner, model, snapshot)
+        score.*,
+        nullif(regexp_replace(snapshot, '\D', '', 'g'), '') as dated
     from {{ ref("catalog.score_as_of") }}(as_of) as score
     where model is not null and unit not in ('usd', 'seconds')
-    order by source, benchmark, version, split, metric, harness, runner, model, value desc, spelled, effort, variant, run
+    order by source, benchmark, version, split, metric, harness, runner, model, snapshot, value desc, spelled, effort, variant, run
+),
+cheapest as materialized (
+    -- the price of one snapshot is none of another: where both tell theirs, one date must be a part of the other
+    select distinct on (wanted.model, wanted.dated)
+        wanted.model,
+        wanted.dated,
+        base.offer,
+        base.input_usd_per_mtok,
+        base.output_usd_per_mtok,
+        round((3 * base.input_usd_per_mtok + base.output_usd_per_mtok) / 4, 6) as usd_per_mtok
+    from (select distinct model, dated from scored) as wanted
+    join base on base.model = wanted.model
+        and (
+            wanted.dated is null
+            or base.dated is null
+            or starts_with(wanted.dated, base.dated)
+            or starts_with(base.dated, wanted.dated)
+            or right(wanted.dated, 4) = base.dated
+            or right(base.dated, 4) = wanted.dated
+        )
+    where base.input_usd_per_mtok is not null and base.output_usd_per_mtok is not null and not base.doubtful
+    order by wanted.model, wanted.dated, 3 * base.input_usd_per_mtok + base.output_usd_per_mtok, base.offer
+),
+best as (
+    select distinct on (source, benchmark, version, split, metric, harness, runner, scored.model)
+        scored.*,
+        cheapest.offer,
+        cheapest.usd_per_mtok,
+        cheapest.input_usd_per_mtok,
+        cheapest.output_usd_per_mtok
+    from scored
+    join cheapest on cheapest.model = scored.model and cheapest.dated is not distinct from scored.dated
+    order by source, benchmark, version, split, metric, harness, runner, scored.model, value desc, spelled, effort, variant, run
 ),
 point as (
     select
         best.*,
-        cheapest.offer,
-        cheapest.usd_per_mtok,
-        cheapest.input_usd_per_mtok,
-        cheapest.output_usd_per_mtok,
-        max(best.value) over cheaper as best_of_cheaper,
+        max(value) over cheaper as best_of_cheaper,
         count(*) over cheaper as cheaper,
-        max(best.value) over as_cheap as best_as_cheap
+        max(value) over as_cheap as best_as_cheap
     from best
-    join cheapest on cheapest.model = best.model
     window
-        class as (partition by best.source, best.benchmark, best.version, best.split, best.metric, best.harness, best.runner),
-        cheaper as (class order by cheapest.usd_per_mtok groups between unbounded preceding and 1 preceding),
-        as_cheap as (class order by cheapest.usd_per_mtok groups between current row and current row)
+        class as (partition by source, benchmark, version, split, metric, harness, runner),
+        cheaper as (class order by usd_per_mtok groups between unbounded preceding and 1 preceding),
+        as_cheap as (class order by usd_per_mtok groups between current row and current row)
 )
 select
     source,

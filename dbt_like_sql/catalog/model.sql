@@ -65,6 +65,8 @@ said as (
             ('docs_url', newest.docs_url)
     ) as stated (attribute, value)
     where stated.value is not null
+        -- what somebody else made of its weights says nothing of the model: neither its name nor its page nor its repository
+        and not (voice.source = 'huggingface' and voice.evidence ? 'published_by')
     group by 1, 2, 3, 4, 5, 6
 ),
 chosen as (

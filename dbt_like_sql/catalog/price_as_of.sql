@@ -85,6 +85,7 @@ claim as (
         )
         -- a listing that never asked anything is no word of a source that lists the same offer at a price, not for any meter or condition
         and (asking.source is not null or asking_offer.source is null)
+        and coalesce(rank.sells, true)
 ),
 voiced as (
     select

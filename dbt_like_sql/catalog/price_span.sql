@@ -89,7 +89,9 @@ claim as (
         on doubt.key_id = believed.key_id and doubt.changed_at = lower(believed.seen) and upper(doubt.held) is null
     left join asking on asking.source = believed.source and asking.provider = believed.provider and asking.listed_id = believed.listed_id
     left join asking_offer on asking_offer.source = link.source and asking_offer.offer = link.offer
-    where not isempty(believed.holds * coalesce(link.seen, '(,)')) and (asking.source is not null or asking_offer.source is null)
+    where not isempty(believed.holds * coalesce(link.seen, '(,)'))
+        and (asking.source is not null or asking_offer.source is null)
+        and coalesce(rank.sells, true)
 ),
 keyed as (
     select

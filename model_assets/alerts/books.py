@@ -37,6 +37,12 @@ def look_at_books(connection: Connection, sources: Mapping[str, Source], now: da
     return raised
 
 
+FAILED_FOR = text("""
+    select max(day) from ops.sync_run where source = :source and status = 'failed' and finished_at <= :at and finished_at >= (
+        select happened_at from ops.alert where key = 'source_failed:' || :source and ended_at is null)
+""")
+
+
 def _ended_attempts(connection: Connection, position: str, until: datetime) -> Sequence[Any]:
     query = text(
         "select * from ops.sync_run where status in ('succeeded', 'failed', 'abandoned') and finished_at > cast(:position as timestamptz)"
@@ -47,6 +53,8 @@ def _ended_attempts(connection: Connection, position: str, until: datetime) -> S
 
 def _attempt(connection: Connection, row: Any) -> bool:
     if row.status == "succeeded":
+        if row.day < (connection.execute(FAILED_FOR, {"source": row.source, "at": row.finished_at}).scalar() or row.day):
+            return False  # an earlier day was loaded: that says nothing of the day that failed
         said = f"{row.source} was synced at {row.finished_at:%Y-%m-%d %H:%M} UTC."
         end(connection, f"source_failed:{row.source}", row.finished_at, said)
         return False

@@ -21,8 +21,8 @@ NAME = "history.link"
 COLUMNS = ("source", "provider", "listed_id", "key_id", "seen", *Link._fields[3:])
 #: the independent list names models; it sells nothing
 CANONICAL_SOURCE = "models_dev_models"
-#: sources to which anybody may upload
-ANYBODYS = ("huggingface",)
+#: sources that make no model known: to one anybody may upload, the other is our own file, which is there to be checked
+CHECKED_ONLY = ("huggingface", "curated")
 JUST_BEFORE = timedelta(microseconds=1)
 ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -86,9 +86,9 @@ def corrections_of(connection: Connection) -> list[Correction]:
 
 
 def resolver_over(facts: Sequence[Facts], words: Sequence[Correction] = ()) -> Resolver:
-    """The resolver over some listings, those of the provider-independent list among them. What anybody may upload makes no model known."""
+    """The resolver over some listings, those of the provider-independent list among them. What CHECKED_ONLY say makes no model known."""
     canonical = [one for one in facts if one.source == CANONICAL_SOURCE]
-    return Resolver(canonical, [one for one in facts if one.source not in (CANONICAL_SOURCE, *ANYBODYS)], words)
+    return Resolver(canonical, [one for one in facts if one.source not in (CANONICAL_SOURCE, *CHECKED_ONLY)], words)
 
 
 def rules_version() -> str:

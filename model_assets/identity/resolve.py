@@ -12,7 +12,7 @@ from model_assets.identity.known import Known
 from model_assets.identity.link import Correction, Facts, Link, offer_key
 from model_assets.identity.names import read_name
 from model_assets.identity.registry import LIST, OWN, SOFT, SOLD, TUNED, Model, look_up
-from model_assets.identity.tables import aliases, author_names, authors, provider_of
+from model_assets.identity.tables import aliases, author_names, authors, provider_of, repackers
 
 #: How sure a rule is of itself, by its name up to the first colon or semicolon.
 CONFIDENCE = {"correction": "1", "exact": "1", "alias": "0.98", "grammar": "0.95", "reviewed": "0.85", "unresolved": "0"}
@@ -236,11 +236,15 @@ class Resolver:
             reading.region,
         )
         id = model.id if model else None
+        owner, slash, _ = facts.listed_id.lower().partition("/")
+        evidence = answer.evidence
+        if model and facts.source == "huggingface" and slash and owner in repackers():  # their names are read over where an id is read
+            evidence = {**evidence, "published_by": owner}
         near = () if model else self.known.registry.nearest(reading.authors, reading.words)
         return Link(
             facts.source, facts.provider, facts.listed_id, id, sold_by,
             model.author if model else (reading.authors or ("",))[0], *parts, self._derived_from(reading),
-            offer_key(sold_by, id, facts.listed_id, parts), answer.rule, _confidence(answer), answer.evidence,
+            offer_key(sold_by, id, facts.listed_id, parts), answer.rule, _confidence(answer), evidence,
             tuple(dict.fromkeys((*suggestions, *near))),
         )  # fmt: skip
 

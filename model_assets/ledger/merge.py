@@ -13,7 +13,7 @@ from model_assets.contracts import Popularity
 from model_assets.database import wait_in_line
 from model_assets.ledger.changes import version_of
 from model_assets.ledger.claims import RELATIONS, Relation
-from model_assets.ledger.observations import COUNTS
+from model_assets.ledger.observations import COUNTS, Observation
 from model_assets.ledger.staging import Staged, forget
 from model_assets.sources.base import as_json
 
@@ -52,8 +52,11 @@ def merge(
     fence(connection)
 
 
-def retract(connection: Connection, staged: Staged, reasons: Iterable[str]) -> None:
-    """Apply a staged retraction, in the transaction that holds the source: the observation is refused, and what was known of it is kept."""
+def retract(connection: Connection, staged: Staged, reasons: Iterable[str], counted: Observation | None = None) -> None:
+    """Apply a staged retraction, in the transaction that holds the source: the observation is refused, and what was known of it is kept.
+
+    With `counted` the source's counters become those that are staged, which are that observation's.
+    """
     observation = staged.observation
     _apply(connection, staged)
     connection.execute(
@@ -63,6 +66,8 @@ def retract(connection: Connection, staged: Staged, reasons: Iterable[str]) -> N
         ),
         {"reasons": as_json(list(reasons)), "source": observation.source, "at": observation.observed_at, "sha256": observation.sha256},
     )
+    if counted:
+        _put_popularity(connection, staged, counted)
     forget(connection, staged)
 
 
@@ -78,22 +83,35 @@ def _apply(connection: Connection, staged: Staged) -> None:
 def _keep_popularity(connection: Connection, staged: Staged) -> None:
     """Put the counters of the payload in place of the source's earlier ones, unless a later observation spoke since."""
     observation = staged.observation
-    at = {"source": observation.source, "at": observation.observed_at, "id": staged.change_set_id}
-    counted, later = connection.execute(
+    at = {"source": observation.source, "at": observation.observed_at, "sha256": observation.sha256, "id": staged.change_set_id}
+    later, counted, again = connection.execute(
         text(
-            "select exists (select from staged.popularity where change_set_id = :id),"
-            " exists (select from ops.observation where source = :source and observed_at > :at and verdict = 'accepted')"
+            "select exists (select from ops.observation where source = :source and observed_at > :at and verdict = 'accepted'),"
+            " exists (select from staged.popularity where change_set_id = :id),"
+            " (select sha256 = :sha256 from ops.observation where source = :source and observed_at < :at and verdict = 'accepted'"
+            "  order by observed_at desc limit 1)"
         ),
         at,
     ).one()
-    if not counted or later:
+    if later:
         return
+    if again and not counted:  # the bytes of the look before, which are not read twice: they count the same
+        connection.execute(text("update ops.popularity set observed_at = :at where source = :source"), at)
+    else:
+        _put_popularity(connection, staged, observation)
+
+
+def _put_popularity(connection: Connection, staged: Staged, counted: Observation) -> None:
+    """Make the source's counters those that are staged, as an observation counted them."""
     columns = ", ".join(Popularity._fields)
+    at = {"source": counted.source, "at": counted.observed_at, "id": staged.change_set_id}
     connection.execute(text("delete from ops.popularity where source = :source"), at)
     connection.execute(
         text(
             f"insert into ops.popularity (source, observed_at, {columns})"
             f" select distinct on (collection, entry) :source, :at, {columns} from staged.popularity where change_set_id = :id"
+            # of an entry that is listed twice the higher counters: rows of a table have no order
+            " order by collection, entry, downloads desc nulls last, likes desc nulls last, points desc nulls last, comments desc nulls last"
         ),
         at,
     )

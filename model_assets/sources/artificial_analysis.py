@@ -10,6 +10,7 @@ left in the payload: a 0 there may mean unknown. So is speed, which differs on e
 gathered from all of them; one page alone is refused.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 
 from model_assets.contracts import Score
@@ -31,6 +32,8 @@ FRACTIONS = frozenset(
     }
 )  # fmt: skip
 COST = "artificial_analysis_intelligence_index_cost"
+#: families whose reasoning models are weights of their own beside those for instructions, where others only have a mode of one model
+_OWN_WEIGHTS = re.compile(r"Qwen3 (?:VL|Next|Omni)\b.*|Qwen3 .* 2507")
 #: prices and what was measured of speed
 LEFT_OUT = frozenset(
     {
@@ -103,6 +106,8 @@ def _scores(parsed: Parsed, index_version: object, entry: Mapping[str, object]) 
         parsed.drift[f"model.{unknown}"] += 1
     name, creator = entry.get("name"), entry.get("model_creator")
     model, effort, variant = split_mode(name) if isinstance(name, str) else (name, "", "")
+    if variant == "Reasoning" and _OWN_WEIGHTS.fullmatch(str(model)):
+        model, variant = f"{model} Thinking", ""
     evaluations = entry.get("evaluations")
     if not isinstance(evaluations, dict):
         if evaluations is not None:

@@ -73,6 +73,22 @@ def test_the_sensors_are_on_from_the_start_and_fill_the_outbox_without_a_channel
     assert here.alerts() == [("source_failed", "openrouter could not be synced")]
 
 
+def test_loading_an_earlier_day_does_not_end_the_failure_of_a_later_one(here: World) -> None:
+    def kinds() -> list[str]:
+        tick(here, "alerts_found")
+        return [kind for kind, _ in here.alerts()]
+
+    fails(here.url)
+    until(lambda: kinds() == ["source_failed"])
+    with attempt(here.url, "openrouter", DAY - timedelta(days=1), "the command line"):
+        pass
+    time.sleep(2.5)  # what is younger than two seconds is left for the next look
+    assert kinds() == ["source_failed"]
+    with attempt(here.url, "openrouter", DAY, "the command line"):
+        pass
+    until(lambda: kinds() == ["source_failed", "over"])
+
+
 def test_what_waited_for_a_channel_is_sent_by_the_sensor(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
     fails(here.url)
     until(lambda: tick(here, "alerts_found") == "1 new alerts")

@@ -1,6 +1,5 @@
 """Making a backup: of one instant, whole or not there at all, without showing a password."""
 
-import fcntl
 import os
 import shutil
 import signal
@@ -176,10 +175,8 @@ def test_a_file_that_is_there_is_not_overwritten(ledger: str, tmp_path: Path) ->
 
 
 def test_two_backups_into_one_folder_at_once_are_refused(ledger: str, tmp_path: Path) -> None:
-    with (tmp_path / ".model-assets-backup.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(ModelAssetsError, match="another backup is being made"):
-            back_up(ledger, tmp_path)
+    with make._only_one(tmp_path), pytest.raises(ModelAssetsError, match="another backup is being made"):
+        back_up(ledger, tmp_path)
     back_up(ledger, tmp_path)
 
 

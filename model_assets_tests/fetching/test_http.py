@@ -13,8 +13,9 @@ import pytest
 
 import model_assets
 from model_assets.errors import BadPayload, FetchFailed
-from model_assets.fetching import strict_json
+from model_assets.fetching import http, strict_json
 from model_assets.fetching.http import NotModified, Policy, Response, fetch
+from model_assets.fetching.network import Trouble
 from model_assets_tests.fetching.misbehaving import EMPTY_BLOCK, answer, bomb, certificate, dripping, gzipped, serving, silent
 
 QUICK = Policy(backoff_seconds=0.05, connect_timeout=1, read_timeout=0.5, body_deadline=1.5, total_deadline=10, allow_loopback=True)
@@ -194,6 +195,13 @@ def test_the_pauses_grow_at_most_twofold_and_differ():
     assert server.connections == 5
     assert all(gap < 0.1 * 2**n + 1 for n, gap in enumerate(gaps(server)))
     assert len({round(gap, 3) for gap in gaps(server)}) > 1
+
+
+def test_clients_that_failed_together_do_not_come_back_together():
+    busy, policy = Trouble("answered 503", "status", again=True), Policy(attempts=9, backoff_seconds=0.1)
+    pauses = [http._pause(busy, 3, 9, policy, 60) for _ in range(20)]
+    assert len(set(pauses)) > 10
+    assert all(0 <= pause <= 0.4 for pause in pauses)
 
 
 def test_no_try_begins_after_the_time_for_all_of_them():

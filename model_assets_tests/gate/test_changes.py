@@ -144,6 +144,15 @@ def test_a_block_of_listings_with_the_prices_of_the_next_one_is_held() -> None:
     assert reasons(verdicts, "p/m15 input") == "7 listings of p changed to prices that another one had until now; here those of m16"
 
 
+def test_a_shifted_block_is_held_though_another_source_says_one_of_its_prices() -> None:
+    listed = list(MANY)
+    world = World()
+    world.look(1, MANY)
+    world.look(1.5, {"p/m15": MANY["p/m16"]}, "another")
+    now = MANY | {one: MANY[following] for one, following in pairwise(listed[5:13])}
+    assert set(outcomes(world.look(2, now)).values()) == {"hold"}
+
+
 def test_a_block_in_the_sources_own_order_is_held_too() -> None:
     block = ["p/m12", "p/m35", "p/m17", "p/m20", "p/m11"]
     now = MANY | {one: MANY[following] for one, following in pairwise(block)}

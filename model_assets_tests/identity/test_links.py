@@ -85,6 +85,17 @@ def test_a_hint_that_says_the_same_in_other_words_does_not_split_a_link(ledger: 
     assert {model for _, _, model in spans(ledger, "openai/gpt-4o")} == {"openai/gpt-4o"}
 
 
+def test_the_file_of_curated_models_moves_no_link_of_others(ledger: Connection) -> None:
+    listing(ledger, "kimi-k2", 1, source="models_dev", provider="moonshotai")
+    listing(ledger, "kimi-k2-0711-preview", 1, source="models_dev", provider="moonshotai")
+    refresh_links(ledger)
+    before = spans(ledger, "kimi-k2-0711-preview", "models_dev", "moonshotai")
+    listing(ledger, "kimi-k2-0711-preview", 2, source="curated", provider="moonshotai", hugging_face_id="moonshotai/Kimi-K2-Preview")
+    refresh_links(ledger)
+    assert spans(ledger, "kimi-k2-0711-preview", "models_dev", "moonshotai") == before
+    assert {model for _, _, model in before} == {"moonshotai/kimi-k2"}
+
+
 def test_a_curated_alias_that_moves_names_its_instants() -> None:
     assert moves_of("gpt-4o") == set()
     assert all(isinstance(at, datetime) for at in moves_of("umans-coder"))

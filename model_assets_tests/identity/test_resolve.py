@@ -290,6 +290,7 @@ def test_a_fine_tune_that_a_source_lists_is_a_model_of_its_own_and_somebodys_own
     listed = link("ft:gpt-4o-2024-08-06", "openai")
     assert (listed.model, listed.derivative_of, listed.snapshot) == ("openai/ft:gpt-4o", "openai/gpt-4o", "2024-08-06")
     assert RESOLVER.resolve_id("ft:gpt-4o-2024-08-06:acme::id").model is None
+    assert RESOLVER.resolve_id("ft:gpt-4o:acme::id").model is None
 
 
 def test_beyond_the_list_a_model_has_its_authors_own_id():
@@ -342,6 +343,7 @@ def test_an_alias_stands_for_what_its_source_says_and_for_nothing_else():
     assert (found.model, found.alias, found.rule) == ("anthropic/claude-opus-4-8", "latest", "alias")
     assert link("~anthropic/claude-opus-latest", "openrouter").model is None
     assert link("~anthropic/claude-opus-latest", "openrouter", canonical_hint="openai/gpt-4o").model is None
+    assert link("~anthropic/claude-opus-latest", "openrouter", canonical_hint="anthropic/claude-sonnet-4-20250514").model is None
 
 
 def test_the_offer_names_who_sells_what():

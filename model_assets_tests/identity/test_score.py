@@ -6,11 +6,10 @@ from functools import cache
 import pytest
 
 from model_assets.errors import ModelAssetsError
-from model_assets.fetching import strict_json
 from model_assets.identity.link import Facts
 from model_assets.identity.resolve import Resolver, resolve_all
 from model_assets.identity.score import Label, Score, by_provider, not_met, read_labels, score, wrong_labels
-from model_assets.sources import SOURCES
+from model_assets.sources import SOURCES, of_kind
 from model_assets_tests.shared_data import SHARED, body, needs_recordings, recordings
 
 LABELS = SHARED / "identity" / "labels.csv"
@@ -85,7 +84,7 @@ def facts_of(source: str, day: str | None = None) -> list[Facts]:
     latest = {}
     for path in recordings(source):
         if day is None or path.name.startswith(day):
-            for listing in SOURCES[source].parse(strict_json.loads(body(path))).listings:
+            for listing in SOURCES[source].rows(body(path)).listings:
                 latest[listing.provider, listing.listed_id] = listing._asdict()
     return [Facts(source, **{field: found[field] for field in Facts._fields if field != "source"}) for found in latest.values()]
 
@@ -93,8 +92,7 @@ def facts_of(source: str, day: str | None = None) -> list[Facts]:
 @cache
 def real() -> tuple[tuple[Facts, ...], tuple[Facts, ...]]:
     """The canonical list of the day of the labels, and every listing of every real recording of the sources that sell."""
-    sellers = [source for source in SOURCES if source != "models_dev_models"]
-    return tuple(facts_of("models_dev_models", DAY)), tuple(facts for source in sellers for facts in facts_of(source))
+    return tuple(facts_of("models_dev_models", DAY)), tuple(facts for source in of_kind("prices") for facts in facts_of(source))
 
 
 @needs_recordings

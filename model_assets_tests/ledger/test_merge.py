@@ -142,10 +142,16 @@ def test_loading_an_observation_again_changes_no_row(url: str) -> None:
         assert connection.execute(text("select xmin, ctid from history.price")).all() == versions
 
 
-def test_the_database_itself_refuses_two_claims_of_one_key_at_one_time(url: str) -> None:
+@pytest.mark.parametrize("seen", ["seen", "tstzrange(lower(seen) - interval '1 day', lower(seen) + interval '1 second')"])
+def test_the_database_itself_refuses_two_claims_of_one_key_at_one_time(url: str, seen: str) -> None:
     load(url, instant(1), parsed({"a": 1}), b"one")
+    columns = ", ".join(Price._fields)
     with pytest.raises(IntegrityError, match="price_claims_do_not_overlap"), connect(url) as connection:
-        connection.execute(text("insert into history.price select * from history.price"))
+        connection.execute(
+            text(
+                f"insert into history.price (source, key_id, seen, digest, {columns}) select source, key_id, {seen}, digest, {columns} from history.price"
+            )
+        )
 
 
 @pytest.mark.parametrize("amount", ["'NaN'", "'Infinity'", "-1", "0", "null"])
@@ -277,3 +283,16 @@ def test_counters_are_those_of_the_newest_observation_in_whatever_order_they_com
         assert kept == ((instant(1), 10) if step < 2 else (instant(2), 30))
     with connect(url) as connection:
         assert connection.execute(text("select count(*) from history.listing")).scalar() == 1
+
+
+def test_of_an_entry_that_is_listed_twice_the_higher_counters_are_kept_and_a_payload_without_counters_leaves_none(url: str) -> None:
+    counted = [Popularity("host", "a", downloads=downloads, likes=1) for downloads in (3, None, 7, 5)]
+    payloads = {
+        1: Parsed(listings=[Listing("host", "a")], popularity=counted),
+        2: Parsed(listings=[Listing("host", "b")]),
+    }
+    for order, left in (((1,), [(instant(1), 7)]), ((2,), []), ((1,), [])):
+        for step in order:
+            load(url, instant(step), payloads[step], b"%d" % step)
+        with connect(url) as connection:
+            assert connection.execute(text("select observed_at, downloads from ops.popularity")).all() == left

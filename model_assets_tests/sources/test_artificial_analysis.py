@@ -61,6 +61,11 @@ def test_levels_of_reasoning_are_told_apart() -> None:
     assert {(score.model, score.effort) for score in parsed.scores} == {("Lab 1", "high"), ("Lab 1", "low")}
 
 
+def test_reasoning_that_is_other_weights_is_another_model() -> None:
+    found = rows(*(ENTRY | {"name": name, "slug": name} for name in ("Qwen3 30B A3B 2507 (Reasoning)", "Qwen3 30B A3B (Reasoning)")))
+    assert {(row.model, row.variant) for row in found.scores} == {("Qwen3 30B A3B 2507 Thinking", ""), ("Qwen3 30B A3B", "Reasoning")}
+
+
 def test_the_version_of_an_index_and_what_it_took_to_run_are_kept_where_they_are_stated() -> None:
     cost = {"artificial_analysis_intelligence_index_cost": {"total_cost": 1040.88, "cost_per_task": {"total_cost": 0.5855}}}
     parsed = rows(ENTRY | cost, intelligence_index_version=4.1)
