@@ -68,7 +68,10 @@ def claims_written_since(url: str, transaction: int) -> int:
     """How many rows of history were written by that transaction or a later one. (The server's statistics come too late to ask them.)"""
     query = "select count(*) from history.{name} where cast(cast(xmin as text) as bigint) >= :since"
     with connect(url) as connection:
-        return sum(connection.execute(text(query.format(name=name)), {"since": transaction}).scalar_one() for name in ("listing", "price", "score", "mention"))
+        return sum(
+            connection.execute(text(query.format(name=name)), {"since": transaction}).scalar_one()
+            for name in ("listing", "price", "score", "mention")
+        )
 
 
 def load(url: str, recordings: Sequence[Recording]) -> None:

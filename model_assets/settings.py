@@ -194,7 +194,9 @@ class _Reader:
         for part in (self.text(name) or default).split(","):
             match = re.fullmatch(r"([\w.+/-]+(?::[\w.+/-]*[A-Za-z][\w.+/-]*)?)(?::([1-9][0-9]{0,7}))?", part.strip())
             if not match or match[1] in found:
-                raise SettingsError(f"{name} is {self.text(name)[:60]!r}. Use tags, each once, with a limit where one is wanted: litert,gguf:500.")
+                raise SettingsError(
+                    f"{name} is {self.text(name)[:60]!r}. Use tags, each once, with a limit where one is wanted: litert,gguf:500."
+                )
             found[match[1]] = int(match[2]) if match[2] else limit
         return tuple(found.items())
 

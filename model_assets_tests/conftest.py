@@ -98,7 +98,20 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test sees the caller's settings, or touches the caller's data."""
     for name in list(os.environ):
         if name.startswith(
-            ("MODEL_", "PRICING_", "DAGSTER_", "DATABASE_URL", "DB_RETRY", "ALERT_", "ARTIFICIAL_", "SLACK_", "DISCORD_", "ADMIN_", "SMTP_", "HF_")
+            (
+                "MODEL_",
+                "PRICING_",
+                "DAGSTER_",
+                "DATABASE_URL",
+                "DB_RETRY",
+                "ALERT_",
+                "ARTIFICIAL_",
+                "SLACK_",
+                "DISCORD_",
+                "ADMIN_",
+                "SMTP_",
+                "HF_",
+            )
         ) and not name.startswith(("MODEL_ASSETS_TEST", "MODEL_ASSETS_SHARED")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("MODEL_ASSETS_HOME", str(tmp_path / "home"))

@@ -91,7 +91,13 @@ def test_the_frontier_holds_what_nothing_as_cheap_beats_with_the_prices_of_the_d
 
 
 def test_a_snapshots_score_is_held_against_its_own_price_and_never_against_another_snapshots(ledger: str) -> None:
-    prices = {"gpt-8-2025-03-14": (8, 8), "gpt-8-2025-11-20": (2, 2), "gpt-7-2025-03-14": (9, 9), "gpt-7-2025-11-20": (3, 3), "gpt-7": (5, 5)}
+    prices = {
+        "gpt-8-2025-03-14": (8, 8),
+        "gpt-8-2025-11-20": (2, 2),
+        "gpt-7-2025-03-14": (9, 9),
+        "gpt-7-2025-11-20": (3, 3),
+        "gpt-7": (5, 5),
+    }
     load(ledger, "models_dev", 4, catalogue(PRICES | prices))
     told = [score("gpt-8-2025-03-14", 60), score("gpt-7-2025-03-14", 30), score("gpt-7-2025-11-20", 20)]
     load(ledger, "aider", 5, Parsed(scores=told))

@@ -154,7 +154,9 @@ def test_a_negative_past_or_garbled_retry_after_counts_as_none(nonsense):
     assert gaps(server)[0] < 0.4
 
 
-@pytest.mark.parametrize(("said", "least"), [('"api";r=0;t=1', 1.0), ('"pages";r=5;t=9, "api";r=0;t=1', None), ("t=x", 0.0), ('"api";r=0', 0.0)])
+@pytest.mark.parametrize(
+    ("said", "least"), [('"api";r=0;t=1', 1.0), ('"pages";r=5;t=9, "api";r=0;t=1', None), ("t=x", 0.0), ('"api";r=0', 0.0)]
+)
 def test_where_no_patience_is_asked_for_that_of_the_rate_limit_is_kept(said, least):
     with serving(answer(429, b"", f"RateLimit: {said}"), answer(200, MODELS)) as server:
         assert fetch(server.url(), policy=QUICK).attempts == 2
