@@ -340,3 +340,19 @@ def test_an_attempt_whose_end_cannot_be_written_lets_go_of_the_source_all_the_sa
 
 def _no_database(url: str) -> None:
     raise DatabaseDown(f"{url} does not answer")
+
+
+def test_the_statistics_of_a_source_count_what_ended_by_how_it_ended(url: str) -> None:
+    with connect(url) as connection:
+        connection.execute(
+            text(
+                "insert into ops.sync_run (source, day, started_by, status, started_at, finished_at, added) select 's', '2026-01-01', 'x', status,"
+                " now() - ago::interval, now() - ago::interval + took::interval, 4 from (values ('succeeded', '1 hour', '2 seconds'),"
+                " ('succeeded', '3 days', '4 seconds'), ('failed', '2 hours', '9 seconds'), ('abandoned', '29 days', '1 hour'),"
+                " ('running', '1 minute', null), ('succeeded', '31 days', '1 hour')) as run (status, ago, took)"
+            )
+        )
+        [row] = connection.execute(text("select * from catalog.sync_stats")).mappings().all()
+    assert (row["runs_30_days"], row["succeeded_30_days"], float(row["share_succeeded_30_days"])) == (4, 2, 0.5)
+    assert (float(row["average_seconds"]), row["runs_24_hours"], row["failed_24_hours"]) == (3, 2, 1)
+    assert 3.8 < float(row["p95_seconds"]) <= 4

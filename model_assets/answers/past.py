@@ -43,7 +43,10 @@ def history(connection: Connection, model: str, provider: str | None = None, met
     listings = [plain(dict(row)) for row in connection.execute(text(LISTINGS.format(condition=condition)), bound).mappings()]
     rows = [plain(dict(row)) for row in connection.execute(text(CLAIMS.format(condition=condition)), bound).mappings()]
     if not listings:
-        raise ModelAssetsError(f"{meant.model or model} was never listed by {provider!r}. Leave out --provider to see who did.")
+        what = f"{meant.model or model}{f' ({meant.variant})' if meant.variant else ''} was never listed"
+        if provider is None:
+            raise ModelAssetsError(f"{what}. Ask for {meant.model or 'its model'} itself; `model-assets resolve {model}` says what it is.")
+        raise ModelAssetsError(f"{what} by {provider!r}. Leave out --provider to see who did.")
     return listings, [row | {"said": _said(row)} for row in rows]
 
 
