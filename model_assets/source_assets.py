@@ -46,7 +46,7 @@ def source_assets(source: Source) -> list[dg.AssetsDefinition]:
 def _common(source: Source, layer: str) -> dict[str, Any]:
     return {
         "key": [layer, source.name], "group_name": layer, "partitions_def": DAILY, "owners": OWNERS,
-        "tags": {"source": source.name, "layer": layer}, "pool": f"source_{source.name}",
+        "tags": {"source": source.name, "kind": source.kind, "layer": layer}, "pool": f"source_{source.name}",
     }  # fmt: skip
 
 

@@ -112,6 +112,15 @@ def test_what_cannot_be_compared_is_never_in_one_class(ledger: str) -> None:
     assert [row["model"] for row in rows if row["split"] == "easy"] == ["openai/gpt-9-mini"]
 
 
+def test_of_what_is_better_where_it_is_less_there_is_no_frontier(ledger: str) -> None:
+    less = [("cost", "usd"), ("instance_calls", "count"), ("max_delta", "score"), ("standard_deviation", "score")]
+    load(ledger, "aider", 4, Parsed(scores=[score("gpt-9", 70), *(score("gpt-9", 7, metric=metric, unit=unit) for metric, unit in less)]))
+    assert {row["metric"] for row in ask(ledger, answers.frontier, "exam", DAYS[5])} == {"solved"}
+    assert {row["metric"]: row["higher_is_better"] for row in ask(ledger, answers.benchmarks)} == {"solved": True} | dict.fromkeys(
+        (metric for metric, _ in less), False
+    )
+
+
 def test_a_score_is_told_for_any_id_of_its_model_and_as_of_any_day(ledger: str) -> None:
     assert {row["value"] for row in ask(ledger, answers.scores, "openai/gpt-9")} == {"70", "80"}
     assert ask(ledger, answers.scores, "gpt-9", DAYS[0]) == []
@@ -146,3 +155,9 @@ def test_names_are_resolved_once_and_again_only_when_something_moved(ledger: str
         assert connection.execute(
             text("select derived_at > :before from ops.derived where name = 'history.score_link'"), {"before": before}
         ).scalar()
+
+
+def test_a_benchmarks_name_of_a_model_is_resolved_as_an_id_is(ledger: str) -> None:
+    with connect(ledger) as connection:
+        assert [link.model for link in answers.resolve(connection, "GPT-9 (xhigh)")] == ["openai/gpt-9"]
+        assert [link.model for link in answers.resolve(connection, "GPT-9 (distilled)")] == [None]

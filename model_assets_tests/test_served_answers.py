@@ -381,6 +381,8 @@ def test_the_history_of_a_model_has_its_listings_and_every_price_with_what_the_g
 def test_a_history_at_a_provider_that_never_listed_it_is_refused(ledger: Connection) -> None:
     with pytest.raises(ModelAssetsError, match="was never listed by 'nobody'"):
         history(ledger, "gpt-4o", provider="nobody")
+    with pytest.raises(ModelAssetsError, match=r"^openai/gpt-4o \(high\) was never listed\. Ask for openai/gpt-4o itself"):
+        history(ledger, "gpt-4o-high")
 
 
 def test_disputes_name_each_side_the_largest_first_and_those_that_closed_when_asked(ledger: Connection) -> None:

@@ -8,8 +8,8 @@ select
     score.split,
     score.metric,
     min(score.unit) as unit,
-    -- what costs or lasts is better where it is less
-    min(score.unit) not in ('usd', 'seconds') as higher_is_better,
+    -- what costs or lasts is better where it is less, and so are calls, and how far results lie apart
+    min(score.unit) not in ('usd', 'seconds', 'count') and score.metric not in ('max_delta', 'standard_deviation') as higher_is_better,
     count(*) as scores,
     count(distinct score.spelled) as names,
     count(distinct score.model) as models,

@@ -1,8 +1,8 @@
 -- Price against score at any instant: frontier_as_of(as_of). Of each class of scores that can be compared (one source's benchmark, version, split,
 -- metric, harness and runner) every model with its best score then and the cheapest price that was served for it then, in USD per million
--- tokens: three of the prompt to one of the answer, standard service, base price. A dated snapshot's score is held against no other one's price. `worth_it` marks those that nothing as cheap beats. A model
--- that nobody asks a certain price for then, or whose name is not resolved, has no place here. Costs and durations make no class: less of them
--- is no score. Grain: one row per class and model.
+-- tokens: three of the prompt to one of the answer, standard service, base price. A dated snapshot's score is held against no other snapshot's
+-- price. `worth_it` marks those that nothing as cheap beats. A model that nobody asks a certain price for then, or whose name is not resolved,
+-- has no place here. Costs, durations, calls and spreads make no class: more of them is no better. Grain: one row per class and model.
 create function catalog.frontier_as_of(as_of timestamptz)
 returns table (
     source text,
@@ -31,7 +31,7 @@ with base as (
     select
         price.offer,
         min(price.model) as model,
-        -- the digits of a date, however much of it is told; null: the model without a date, or one that is numbered (`001`)
+        -- the digits of its date, however much of it is told, or of its number (`001`); null: no snapshot is named
         nullif(regexp_replace(min(price.snapshot), '\D', '', 'g'), '') as dated,
         max(price.amount) filter (where price.meter = 'input') as input_usd_per_mtok,
         max(price.amount) filter (where price.meter = 'output') as output_usd_per_mtok,
@@ -55,7 +55,7 @@ scored as (
         score.*,
         nullif(regexp_replace(snapshot, '\D', '', 'g'), '') as dated
     from {{ ref("catalog.score_as_of") }}(as_of) as score
-    where model is not null and unit not in ('usd', 'seconds')
+    where model is not null and unit not in ('usd', 'seconds', 'count') and metric not in ('max_delta', 'standard_deviation')
     order by source, benchmark, version, split, metric, harness, runner, model, snapshot, value desc, spelled, effort, variant, run
 ),
 cheapest as materialized (

@@ -110,7 +110,11 @@ def resolve(
     canonical = connection.execute(text("select exists (select from history.link where model = :given)"), {"given": given}).scalar()
     if canonical:  # whatever else a provider calls so, this is the one that is meant
         return [link for link in map(_link, rows) if link.model == given] or [_canonical(given)]
-    return [_link(row) for row in rows] or [(resolver() if resolver else resolver_of(connection)).resolve_id(given, provider, at)]
+    if rows:
+        return [_link(row) for row in rows]
+    known = resolver() if resolver else resolver_of(connection)
+    found = known.resolve_id(given, provider, at)
+    return [found if found.model or provider else known.resolve_name("", given)]
 
 
 def lists(connection: Connection, provider: str | None, given: str, at: datetime | None = None) -> bool:

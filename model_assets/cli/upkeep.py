@@ -10,7 +10,19 @@ from model_assets.readiness import FORBIDDEN, existing_ledger, ready_ledger, sql
 from model_assets.settings import read_settings
 from model_assets.terminal import complain, print_json, print_rows, say
 
-HEALTH = ("source", "last_observed_at", "age", "listings", "prices", "quarantined", "refused_since", "last_status", "last_error")
+HEALTH = (
+    "source",
+    "last_observed_at",
+    "age",
+    "listings",
+    "prices",
+    "scores",
+    "mentions",
+    "quarantined",
+    "refused_since",
+    "last_status",
+    "last_error",
+)
 ATTEMPT = ("run_id", "source", "day", "started_by", "status", "started_at", "observations", "added", "changed", "closed", "message")
 
 
