@@ -78,6 +78,7 @@ def schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
 
     hourly = dg.ScheduleDefinition(
         name="freshness_every_hour", job=check_freshness, cron_schedule="20 * * * *", execution_timezone="UTC",
+        description="Asks how old each source's last accepted observation is. MODEL_SYNC_ENABLED.",
         default_status=RUNNING if settings.model_sync_enabled else STOPPED,
     )  # fmt: skip
     return [every_night, prices_every_few_hours, hourly, upkeep.purge_every_night]

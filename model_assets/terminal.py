@@ -4,6 +4,7 @@ import io
 import json
 import os
 import sys
+import textwrap
 from collections.abc import Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -51,18 +52,45 @@ def print_json(found: object) -> None:
 
 
 def print_rows(rows: Sequence[dict[str, Any]], columns: Sequence[str], title: str = "") -> None:
-    """A table of some columns, as wide as the terminal, or wide enough not to cut ids where there is none; what is null stays empty."""
+    """A table of some columns, as wide as the terminal, or wide enough not to cut ids where there is none; what is null stays empty.
+
+    On a terminal too narrow to read or copy from such a table, each row is a paragraph instead, without what is null.
+    """
+    terminal = sys.stdout.isatty()
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=None if terminal else 180)
+    if terminal and _least_width(rows, columns) > console.width:
+        _print_paragraphs(rows, columns, title, console.width)
+        return
     table = Table(title=Text(printable(title)) if title else None, title_justify="left", header_style="bold")
     for name in columns:
         table.add_column(name.replace("_", " "), overflow="fold", justify="right" if name in NUMBERS else "left")
     for row in rows:  # as Text, because rich would read [brackets] and :colons: in plain words as its own
         table.add_row(*(Text("" if row.get(name) is None else printable(str(row[name]))) for name in columns))
-    terminal = sys.stdout.isatty()
-    drawn = io.StringIO()
-    Console(file=drawn, force_terminal=terminal, width=None if terminal else 180).print(table)
-    say("\n".join(line.rstrip() for line in drawn.getvalue().splitlines()))
+    console.print(table)
+    say("\n".join(line.rstrip() for line in console.file.getvalue().splitlines()))  # type: ignore[attr-defined]
 
 
+def _least_width(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> int:
+    """How many characters a table takes in which no cell is folded to fewer than READABLE of them."""
+    widest = (max((len(str(row[name])) for row in rows if row.get(name) is not None), default=0) for name in columns)
+    return sum(max(3, min(cell, READABLE)) + 3 for cell in widest) + 1
+
+
+def _print_paragraphs(rows: Sequence[dict[str, Any]], columns: Sequence[str], title: str, width: int) -> None:
+    if title:
+        say(printable(title))
+    for row in rows:
+        said = (
+            f"{name.replace('_', ' ')} {printable(str(row[name]))}" for name in columns if row.get(name) is not None and row[name] != ""
+        )
+        say(
+            textwrap.fill(
+                ", ".join(said), width, initial_indent="- ", subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+            )
+        )
+
+
+READABLE = 8  # characters in a line of a cell
 NUMBERS = {
     "observations", "listings", "prices", "scores", "mentions", "added", "changed", "closed", "quarantined", "seconds", "amount", "from", "to",
     "prompt_above_tokens",

@@ -60,7 +60,7 @@ def _counted(counts: Counter[str]) -> str:
 
 
 def _hint(alert: Any) -> str:
-    return "" if alert.severity == "info" else _cut(harmless(alert.what_to_do), 160)
+    return "" if alert.severity == "info" else f"What to do: {_cut(harmless(alert.what_to_do), 160)}"
 
 
 def link(alert: Any, base: str) -> str:

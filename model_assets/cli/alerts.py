@@ -65,7 +65,7 @@ def test(json_wanted: bool) -> None:
     Says of each whether it arrived; exit code 1 if one did not.
     """
     words = Message("Model Assets: a test", "This channel gets the alerts of Model Assets. What to do: nothing, this is a test.", "info")
-    _finish([Delivery(one, 1, send(one, words)) for one in _some_channels(read_settings())], json_wanted)
+    _finish([Delivery(one, 1, send(one, words)) for one in _some_channels(read_settings())], json_wanted, again=False)
 
 
 @alerts.command("send")
@@ -117,13 +117,14 @@ def _some_channels(settings: Settings) -> list[Channel]:
     return to
 
 
-def _finish(outcomes: list[Delivery], json_wanted: bool) -> None:
-    """Say of each channel what became of its message, and end with 1 where one did not arrive."""
+def _finish(outcomes: list[Delivery], json_wanted: bool, *, again: bool = True) -> None:
+    """Say of each channel what became of its message, and whether it is tried `again`; end with 1 where one did not arrive."""
     if json_wanted:
         print_json([{"channel": one.channel.shown, "alerts": one.alerts, "error": one.error} for one in outcomes])
     for one in outcomes:
         if one.error:
-            complain(f"{one.channel.shown}: {one.error}. It is tried again; correct {one.channel.variable} if it goes on.")
+            then = f"It is tried again; correct {one.channel.variable} if it goes on." if again else f"Correct {one.channel.variable}."
+            complain(f"{one.channel.shown}: {one.error.rstrip('.')}. {then}")
         elif not json_wanted:
             say(printable(f"{one.channel.shown}: {'arrived' if one.alerts else 'nothing is due'}"))
     if any(one.error for one in outcomes):

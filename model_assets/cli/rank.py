@@ -9,7 +9,7 @@ from model_assets.cli.base import INSTANT, WORDS, as_json, cli
 from model_assets.database import connect
 from model_assets.readiness import existing_ledger
 from model_assets.settings import read_settings
-from model_assets.terminal import print_json, print_rows, say
+from model_assets.terminal import print_json, print_rows, printable, say
 
 CLASS = ("source", "version", "split", "metric", "harness")
 
@@ -32,7 +32,7 @@ def scores(model: str, benchmark: str | None, as_of: datetime | None, json_wante
         shown = ("benchmark", *CLASS[1:], "effort", "variant", "spelled", "value", "unit", "measured_on", "source")
         print_rows(rows, shown, f"scores: {len(rows)}")
     else:
-        say("No source lists a score of it then.")
+        say(printable(f"No source lists a score of {model}{' then' if as_of else ''}. `model-assets benchmarks` says what is measured."))
 
 
 @cli.command()

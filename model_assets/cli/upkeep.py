@@ -1,6 +1,7 @@
 """Commands that say how all of it is doing, and keep it in order."""
 
 import sys
+from textwrap import shorten
 
 import click
 from sqlalchemy.exc import DBAPIError
@@ -21,7 +22,6 @@ HEALTH = (
     "quarantined",
     "refused_since",
     "last_status",
-    "last_error",
 )
 ATTEMPT = ("run_id", "source", "day", "started_by", "status", "started_at", "observations", "added", "changed", "closed", "message")
 
@@ -51,7 +51,8 @@ def status(without_daemon: bool, json_wanted: bool) -> None:
     elif found.sources:
         shown = [{**row, "age": age(row["age_seconds"])} for row in found.sources]
         print_rows(shown, HEALTH, "sources")
-        print_rows(found.runs, ATTEMPT, "last attempts")
+        runs = [{**row, "message": shorten(row["message"] or "", 100, placeholder=" ...")} for row in found.runs]
+        print_rows(runs, ATTEMPT, "last attempts")  # the whole message: a problem's line below, or --json
     for problem in () if json_wanted else found.problems:
         complain(problem)
     if found.problems:

@@ -56,23 +56,22 @@ def gather(ask: Ask, kept: bytes | None, wanted: Sequence[Request]) -> bytes:
     return pack(part_of(ask, known, request, f"request {number} of {len(wanted)}") for number, request in enumerate(wanted, 1))
 
 
-def part_of(ask: Ask, known: Mapping[str, Part], request: Request, which: str = "one of several requests") -> Part:
+def part_of(ask: Ask, known: Mapping[str, Part], request: Request, which: str | None = "one of several requests") -> Part:
     """The answer to one request, or the known part of that URL where the server says that it has not changed. Raises FetchFailed.
 
-    `which` says in an error which of the payload's requests it was.
+    `which` says in an error which of the payload's requests it was; None where the payload goes on without it.
     """
     before = known.get(request.url)
+    whole = f" It is {which}, and a payload is made of all or none." if which else ""
     try:
         answer = ask(request.url, headers=request.headers, accept=request.accept, etag=before.etag if before else None)
         if answer is not None:
             return Part(request.url, answer.headers.get("etag"), answer.body.decode("utf-8"), answer.headers.get("link"))
     except FetchFailed as failed:
-        raise FetchFailed(f"{failed} It is {which}, and a payload is made of all or none.", failed.kind) from None
+        raise FetchFailed(f"{failed}{whole}", failed.kind) from None
     except UnicodeDecodeError as broken:
         where = f"byte {broken.start:,} of {request.url.partition('?')[0]} is not UTF-8"
-        raise FetchFailed(
-            f"{where}; it is {which}, and a payload is made of all or none. Look at what the URL serves.", "encoding"
-        ) from None
+        raise FetchFailed(f"{where}.{whole} Look at what the URL serves.", "encoding") from None
     if before is None:
         raise FetchFailed(f"{request.url.partition('?')[0]} answered 304 to a request without a condition; try again later.", "protocol")
     return before

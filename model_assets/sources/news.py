@@ -36,7 +36,7 @@ def gather(ask: Ask, kept: bytes | None) -> bytes:
     found, failures = [], []
     for url in feeds:
         try:
-            found.append(part_of(_in_utf_8(ask), known, Request(url, accept=ACCEPT), "one of the feeds"))
+            found.append(part_of(_in_utf_8(ask), known, Request(url, accept=ACCEPT), None))
         except FetchFailed as failed:
             failures.append(failed)
             found.append(Part(url, None, ""))

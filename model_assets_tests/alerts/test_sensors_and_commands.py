@@ -180,6 +180,7 @@ def test_test_says_of_each_channel_whether_the_message_arrived(typed: Any, liste
     assert "arrived" in done.stdout
     assert f"json://127.0.0.1:{broken.port}/..." in done.stderr
     assert "error=403" in done.stderr
+    assert "tried again" not in done.stderr, "a test is sent once"
     assert listener.titles == ["a test"]
     assert "canary" not in done.stdout + done.stderr
     monkeypatch.setenv("ALERT_URLS", canaries(listener))

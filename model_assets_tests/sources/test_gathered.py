@@ -52,7 +52,7 @@ def test_one_request_that_fails_fails_the_whole_and_is_named() -> None:
 
 
 def test_an_answer_that_is_no_text_fails_the_whole() -> None:
-    with serving(answer(200, b"a\xffb")) as server, pytest.raises(FetchFailed, match=r"byte 1 of .* is not UTF-8; it is request 1 of 1"):
+    with serving(answer(200, b"a\xffb")) as server, pytest.raises(FetchFailed, match=r"byte 1 of .* is not UTF-8\. It is request 1 of 1"):
         gather(ASK, None, [Request(server.url("/x?key=secret"))])
 
 
