@@ -1,6 +1,7 @@
 """A real Postgres for the tests: the embedded one, or the server that MODEL_ASSETS_TEST_SERVER names; one new database per test."""
 
 import os
+import signal
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -16,6 +17,9 @@ from model_assets.ledger.migrate import migrate
 from model_assets.settings import BUNDLED_RECORDINGS, read_settings
 from model_assets.settling import settle
 from model_assets.sources import SOURCES
+
+# a shell ignores SIGINT for what it starts in the background, Dagster then ignores SIGTERM alike, and what the tests start would inherit both
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,13 @@
 """Commands about alerts: what there is, whether channels work, sending what is due, a day's digest."""
 
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
 
-from model_assets.alerts.books import look_at_books
+from model_assets.alerts.books import SETTLING, look_at_books
 from model_assets.alerts.channels import Channel, channels
 from model_assets.alerts.delivery import Delivery, deliver, send
 from model_assets.alerts.digest import digest as digest_of
@@ -79,6 +80,7 @@ def send_(json_wanted: bool) -> None:
     to = _some_channels(settings)
     url = ready_ledger(settings)
     abandon_dead(url)
+    time.sleep(SETTLING.total_seconds())  # the sync that ended just before this command is looked at, too
     with connect(url) as connection:
         look_at_books(connection, SOURCES, clock(connection), settings.alert_hanging_minutes)
     _finish(deliver(url, to, settings.alert_link), json_wanted)
