@@ -42,13 +42,16 @@ def read_now(sources: Mapping[str, Source]) -> list[Source]:
     return [source for source in sources.values() if source.why_off() is None]
 
 
-def run_of(source: Source, day: date, run_key: str, live: bool = True) -> dg.RunRequest:
-    """A run of one source for one UTC day, so that no source waits for another."""
+def run_of(
+    source: Source, day: date, run_key: str, live: bool = True, tags: Mapping[str, str] | None = None, job_name: str | None = None
+) -> dg.RunRequest:
+    """A run of one source for one UTC day, so that no source waits for another. `job_name` is needed where whoever starts it has several jobs."""
     return dg.RunRequest(
         run_key=run_key,
+        job_name=job_name,
         partition_key=day.isoformat(),
         asset_selection=keys_of(source),
-        tags={"source": source.name},
+        tags={"source": source.name, **(tags or {})},
         run_config={"ops": {f"raw__{source.name}": {"config": {"live": live}}}},
     )
 
@@ -175,7 +178,7 @@ def judge_freshness(source: Source, last: datetime | None, now: datetime) -> dg.
     | dg.AutomationCondition.on_cron("10 * * * *"),
 )  # fmt: skip
 def policy(postgres: Postgres) -> dg.MaterializeResult:
-    rules = load_policy(read_settings().model_policy_file)
+    said = load_policy(read_settings().model_policy_file)
     with postgres.begin() as connection:
-        changed = store_policy(connection, rules)
-    return dg.MaterializeResult(metadata={"dagster/row_count": len(rules), "changed": bool(changed)})
+        changed = store_policy(connection, said)
+    return dg.MaterializeResult(metadata={"dagster/row_count": len(said.rules), "changed": bool(changed)})

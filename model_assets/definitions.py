@@ -4,15 +4,19 @@ import warnings
 
 import dagster as dg
 
-from model_assets import automation, settled_assets
+from model_assets import automation, people_spoke, settled_assets
+from model_assets.access import inbox_sensor
 from model_assets.alerts import sensors as alerts
+from model_assets.changes.sensor import webhooks_sent
 from model_assets.executors import executor
+from model_assets.publishing import publish
 from model_assets.resources import Feeds, Postgres
 from model_assets.settings import read_settings
 from model_assets.source_assets import source_assets
 from model_assets.sources import SOURCES
 from model_assets.sql_assets import sql_asset_checks, sql_assets
 from model_assets.sql_models import load_models
+from model_assets.starting import sensor as starting
 from model_assets.upkeep import jobs as upkeep
 
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
@@ -40,6 +44,7 @@ WRITTEN_BY = {
     "ops.source": HISTORY,
     "raw.payload": RAW,
     "access.policy": [["access", "policy"]],
+    "access.decision": [["access", "decision"]],
 }
 
 defs = dg.Definitions(
@@ -50,7 +55,8 @@ defs = dg.Definitions(
         settled_assets.score_link,
         settled_assets.mention_link,
         settled_assets.held_change,
-        *sql_assets(MODELS, WRITTEN_BY),
+        settled_assets.decision,
+        *sql_assets(MODELS, WRITTEN_BY, lambda connection: publish(connection, MODELS)),
     ],
     asset_checks=[
         *(automation.freshness_check(source) for source in SOURCES.values()),
@@ -62,9 +68,9 @@ defs = dg.Definitions(
         upkeep.database_has_room,
         *sql_asset_checks(MODELS),
     ],
-    jobs=[automation.sync, automation.check_freshness, upkeep.purge_job],
+    jobs=[automation.sync, automation.check_freshness, upkeep.purge_job, starting.dry_run, inbox_sensor.inbox_job, people_spoke.settle_job],
     schedules=automation.schedules(SETTINGS),
-    sensors=[*automation.sensors(SETTINGS), *alerts.SENSORS],
+    sensors=[*automation.sensors(SETTINGS), *alerts.SENSORS, starting.sync_requests, webhooks_sent, people_spoke.people_spoke],
     resources={"postgres": Postgres(), "feeds": Feeds()},
     executor=executor(SETTINGS),
 )

@@ -3,12 +3,14 @@
 The names are those that people already use; a value that cannot be used is a SettingsError that names the variable.
 """
 
+import ipaddress
+import json
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from model_assets.errors import SettingsError
 
@@ -21,6 +23,18 @@ def default_home() -> Path:
     if os.geteuid() == 0:
         return Path("/var/lib/model-assets")
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "model-assets"
+
+
+class TierRate(NamedTuple):
+    """How much a tier may ask of the API: `requests` at once, and as many again in each `seconds`. Besides tiers there are `anonymous`, who sends
+    no token, and `wrong`: credentials that are wrong, from one address."""
+
+    tier: str
+    requests: int
+    seconds: int
+
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True)
@@ -40,6 +54,8 @@ class Settings:
     model_sync_enabled: bool
     model_sync_schedule: str
     model_sync_retry_attempts: int
+    model_sync_cooldown_minutes: int
+    model_sync_wait_seconds: int
     model_service_retry_ms: int
     db_retry_ms: int
     pricing_sync_enabled: bool
@@ -59,6 +75,33 @@ class Settings:
     hf_token: str | None = field(repr=False)
     hf_filters: tuple[tuple[str, int | None], ...]
     """Which tags of Hugging Face's models are read, and at most how many of each (null: all)."""
+    jwt_secret: str = field(repr=False)
+    jwt_algorithm: str
+    jwt_jwks: str
+    """A file, or an http(s) URL, of the public keys that users' tokens are signed with; for RS256 and ES256."""
+    jwt_issuer: str
+    jwt_audience: str
+    cron_secret: str = field(repr=False)
+    admin_key: str = field(repr=False)
+    """As `cron_secret`: while it is empty, the routes that need it let nobody in by it."""
+    api_host: str
+    api_port: int
+    api_workers: int
+    api_metrics_port: int | None
+    """Where the metrics are served besides, for who may reach that port; null: nowhere."""
+    api_rate_limits: tuple[TierRate, ...]
+    """A tier that is not named has no limit. Only requests that make the database work count, not those answered from the cache or with a 304:
+    a whole office may share an address, and reading the same page is cheap. So the default, ten a second for each anonymous address and each
+    user (more for those who pay, none for admins), is met by nobody who works, and by whoever searches in a loop. The hourly limits that others
+    have are `anonymous:20,free:100,pro:500,enterprise:2000`. `wrong` is `wrong:30/minute` unless named; `off` is no limit for anything."""
+    api_trusted_proxies: tuple[Network, ...]
+    """Whose X-Forwarded-For counts: nobody's, unless named."""
+    openrouter_models_list: tuple[dict[str, Any], ...]
+    """What `GET /api/models` lists where nothing was loaded yet and OpenRouter does not answer: at least an id each."""
+    api_catalogue_tier: str
+    """Whose models the public catalogue shows to those without a tier of their own."""
+    api_webhook_loopback: bool
+    """Lets webhooks lead to this machine itself, over http too: for trying them out."""
 
     @property
     def pricing_cron(self) -> str:
@@ -94,6 +137,8 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         model_sync_enabled=env.yes("MODEL_SYNC_ENABLED", True),
         model_sync_schedule=schedule,
         model_sync_retry_attempts=env.whole("MODEL_SYNC_RETRY_ATTEMPTS", 3, 1, 10),
+        model_sync_cooldown_minutes=env.whole("MODEL_SYNC_COOLDOWN_MINUTES", 5, 0, 1440),
+        model_sync_wait_seconds=env.whole("MODEL_SYNC_WAIT_SECONDS", 280, 0, 300),
         model_service_retry_ms=env.whole("MODEL_SERVICE_RETRY_MS", 1000, 1, 60_000),
         db_retry_ms=env.whole("DB_RETRY_MS", 1000, 1, 60_000),
         pricing_sync_enabled=env.yes("PRICING_SYNC_ENABLED", True),
@@ -112,6 +157,22 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         artificial_analysis_api_key=env.text("ARTIFICIAL_ANALYSIS_API_KEY") or None,
         hf_token=env.text("HF_TOKEN") or None,
         hf_filters=env.filters("HF_FILTERS", "litert", env.whole("HF_SYNC_FETCH_LIMIT", 0, 0, 10_000_000) or None),
+        jwt_secret=env.secret("JWT_SECRET", 32),
+        jwt_algorithm=env.one_of("JWT_ALGORITHM", "hs256", "rs256", "es256").upper(),
+        jwt_jwks=env.text("JWT_JWKS"),
+        jwt_issuer=env.text("JWT_ISSUER"),
+        jwt_audience=env.text("JWT_AUDIENCE"),
+        cron_secret=env.secret("CRON_SECRET", 16),
+        admin_key=env.secret("ADMIN_KEY", 16),
+        api_host=env.text("API_HOST") or "127.0.0.1",
+        api_port=env.whole("API_PORT", 8000, 1, 65_535),
+        api_workers=env.whole("API_WORKERS", 1, 1, 64),
+        api_metrics_port=env.whole("API_METRICS_PORT", 0, 1, 65_535) or None,
+        api_rate_limits=env.rates("API_RATE_LIMITS", "anonymous:600/minute,free:600/minute,pro:1200/minute,enterprise:2400/minute"),
+        api_trusted_proxies=env.networks("API_TRUSTED_PROXIES"),
+        openrouter_models_list=env.models("OPENROUTER_MODELS_LIST"),
+        api_catalogue_tier=env.one_of("API_CATALOGUE_TIER", "free", "pro", "enterprise"),
+        api_webhook_loopback=env.yes("API_WEBHOOK_LOOPBACK", False),
     )
 
 
@@ -199,6 +260,48 @@ class _Reader:
                 )
             found[match[1]] = int(match[2]) if match[2] else limit
         return tuple(found.items())
+
+    def secret(self, name: str, least: int) -> str:
+        """A secret of at least so many bytes, or none. What is wrong with one is said without a letter of it."""
+        found = self.text(name)
+        if found and (length := len(found.encode("utf-8", "surrogateescape"))) < least:
+            raise SettingsError(
+                f"{name} is {length} bytes long, which can be guessed. Use at least {least}, such as `openssl rand -hex 32` makes."
+            )
+        return found
+
+    def rates(self, name: str, default: str) -> tuple[TierRate, ...]:
+        """Requests by tier, in an hour or a minute: `anonymous:20,free:10/minute`; `off` is no limit for anybody."""
+        text = self.text(name) or default
+        found: dict[str, TierRate] = {}
+        for part in [] if text.lower() == "off" else text.lower().split(","):
+            match = re.fullmatch(r"(anonymous|free|pro|enterprise|admin|wrong):([1-9][0-9]{0,6})(?:/(hour|minute))?", part.strip())
+            if not match or match[1] in found:
+                raise SettingsError(
+                    f"{name} is {text[:60]!r}. Use off, or tiers, each once, with requests per hour or minute: anonymous:20,free:10/minute."
+                )
+            found[match[1]] = TierRate(match[1], int(match[2]), 60 if match[3] == "minute" else 3600)
+        return tuple(found.values())
+
+    def models(self, name: str) -> tuple[dict[str, Any], ...]:
+        """Models by id: `lab/m,lab/n:free`, or a JSON array of ids, or of objects with an `id`, each once."""
+        text = self.text(name)
+        try:
+            given = json.loads(text) if text.startswith("[") else [part.strip() for part in text.split(",") if part.strip()]
+            found = [{"id": one, "name": one} if isinstance(one, str) else {**one, "id": one["id"]} for one in given]
+            ids = {one["id"] for one in found if isinstance(one["id"], str) and one["id"].strip()}
+        except (ValueError, TypeError, KeyError):
+            found, ids = [{}], set()
+        if len(ids) < len(found):
+            raise SettingsError(f'{name} is {text[:60]!r}. Use ids, each once: lab/m,lab/n:free, or JSON: [{{"id": "lab/m"}}].')
+        return tuple(found)
+
+    def networks(self, name: str) -> tuple[Network, ...]:
+        """Addresses and networks: `10.0.0.7, 192.168.1.0/24, fd00::/8`."""
+        try:
+            return tuple(ipaddress.ip_network(part.strip()) for part in self.text(name).split(",") if part.strip())
+        except ValueError:
+            raise SettingsError(f"{name} is {self.text(name)[:60]!r}. Use addresses and networks: 10.0.0.7, 192.168.1.0/24.") from None
 
     def one_of(self, name: str, default: str, *others: str) -> str:
         found = self.text(name).lower() or default

@@ -10,14 +10,17 @@ from model_assets.gate.held_changes import refresh_held
 from model_assets.identity.links import refresh_links
 from model_assets.identity.score_links import refresh_score_links
 from model_assets.mentions.links import refresh_mention_links
+from model_assets.publishing import publish
 from model_assets.resources import Postgres
 from model_assets.sources import SOURCES
+from model_assets.sql_models import load_models
 
 HISTORY = [dg.AssetKey(["history", name]) for name in SOURCES]
 #: a partition per day is upstream, and some day is always missing
 FOLLOWS = dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing())
 LINK, SCORE_LINK = dg.AssetKey(["identity", "link"]), dg.AssetKey(["identity", "score_link"])
 MENTION_LINK = dg.AssetKey(["identity", "mention_link"])
+DECISION, OFFER_ACCESS = dg.AssetKey(["access", "decision"]), dg.AssetKey(["access", "offer_access"])
 HELD, SERVED = dg.AssetKey(["gate", "held_change"]), dg.AssetKey(["catalog", "price"])
 
 
@@ -98,6 +101,21 @@ def held_change(postgres: Postgres) -> dg.MaterializeResult:
             "held_now": held,
             "unconfirmed_now": marked,
         }
+    )
+
+
+@dg.asset(
+    key=DECISION, group_name="access", deps=[OFFER_ACCESS], kinds={"python", "postgres"}, owners=["team:access"], tags={"layer": "access"},
+    description="What is decided about each model (access.decision): by the policy, or by a person, whose word no sync touches.",
+    automation_condition=FOLLOWS,
+)  # fmt: skip
+def decision(postgres: Postgres) -> dg.MaterializeResult:
+    with postgres.begin() as connection:
+        publish(connection, load_models())
+        rows = connection.execute(text("select status, count(*) from access.model_access group by status")).all()
+    counts = {status: count for status, count in rows}
+    return dg.MaterializeResult(
+        metadata={"dagster/row_count": sum(counts.values()), "dagster/table_name": "access.decision", **counts}
     )
 
 

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from model_assets import publishing
 from model_assets.access.policy import load_policy, store_policy
 from model_assets.database import connect
 from model_assets.gate.held_changes import refresh_held
 from model_assets.identity.links import refresh_links
 from model_assets.identity.score_links import refresh_score_links
 from model_assets.mentions.links import refresh_mention_links
-from model_assets.sql_models import load_models, refresh
+from model_assets.sql_models import load_models
 
 
 def settle(url: str, policy_file: Path, progress: Callable[[str], None] = lambda _: None) -> None:
@@ -18,9 +19,9 @@ def settle(url: str, policy_file: Path, progress: Callable[[str], None] = lambda
     Each in a transaction of its own, in which readers see the old rows until it commits. Views need nothing.
     Raises SettingsError where the policy file cannot be used.
     """
-    rules = load_policy(policy_file)
+    policy = load_policy(policy_file)
     with connect(url) as connection:
-        store_policy(connection, rules)
+        store_policy(connection, policy)
     progress("links")
     with connect(url) as connection:
         refresh_links(connection)
@@ -36,10 +37,7 @@ def settle(url: str, policy_file: Path, progress: Callable[[str], None] = lambda
     publish(url, progress)
 
 
-def publish(url: str, progress: Callable[[str], None] = lambda _: None) -> None:
-    """Fill the tables among the SQL models anew, all at once: readers never see one that is newer than another."""
+def publish(url: str, progress: Callable[[str], None] = lambda _: None) -> bool:
+    """Publish what moved since (see publishing.publish), in a transaction of its own. Whether anything had."""
     with connect(url) as connection:
-        for model in load_models().values():
-            if model.kind == "table":
-                progress(model.key)
-                refresh(connection, model)
+        return publishing.publish(connection, load_models(), progress)

@@ -1,6 +1,6 @@
 """SQL models as Dagster assets: a thin layer over `sql_models`. Functions are deployed too, but have no rows, and so are no assets."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -14,20 +14,21 @@ from model_assets.sql_models import (
     column_lineage,
     count_and_sample,
     deploy,
-    refresh,
     relation_columns,
     run_test,
 )
 
 #: relation -> the assets that write it; a relation that is missing here, or has none, is nobody's upstream
 BaseAssets = Mapping[str, Sequence[Sequence[str]]]
+Fill = Callable[[Connection], object]
 PREVIEW = 5
 TEXT_LIMIT = 80
 
 
-def sql_assets(models: Mapping[str, SqlModel], base_assets: BaseAssets) -> list[dg.AssetsDefinition]:
-    """One asset per view and table, below the assets that write what it reads."""
-    return [_asset(model, models, base_assets) for model in models.values() if model.kind != "function"]
+def sql_assets(models: Mapping[str, SqlModel], base_assets: BaseAssets, fill: Fill) -> list[dg.AssetsDefinition]:
+    """One asset per view and table, below the assets that write what it reads. `fill` brings all tables up to date, at once: in a run that
+    has several, the first one does it, and the others find that nothing moved since."""
+    return [_asset(model, models, base_assets, fill) for model in models.values() if model.kind != "function"]
 
 
 def sql_asset_checks(models: Mapping[str, SqlModel]) -> list[dg.AssetChecksDefinition]:
@@ -35,7 +36,7 @@ def sql_asset_checks(models: Mapping[str, SqlModel]) -> list[dg.AssetChecksDefin
     return [_checks(model, models) for model in models.values() if model.tests]
 
 
-def _asset(model: SqlModel, models: Mapping[str, SqlModel], base_assets: BaseAssets) -> dg.AssetsDefinition:
+def _asset(model: SqlModel, models: Mapping[str, SqlModel], base_assets: BaseAssets, fill: Fill) -> dg.AssetsDefinition:
     @dg.asset(
         key=[model.schema, model.name],
         group_name=model.schema,
@@ -54,8 +55,8 @@ def _asset(model: SqlModel, models: Mapping[str, SqlModel], base_assets: BaseAss
             made = deploy(connection, models)
             if made:
                 context.log.info(f"Made anew, since their text changed: {', '.join(made)}")
-            if model.kind == "table" and model.key not in made:
-                refresh(connection, model)
+            if model.kind == "table":
+                fill(connection)
             return dg.MaterializeResult(metadata=_metadata(connection, model, models, base_assets))
 
     return relation

@@ -88,10 +88,10 @@ def run(
     return 0
 
 
-def check_port(host: str, port: int) -> None:
+def check_port(host: str, port: int, what: str = "the web page", options: tuple[str, str] = ("--host", "--port")) -> None:
     """Raises CannotRun, with what to do, if nobody can listen there."""
     if not 0 < port < 65536:
-        raise CannotRun(f"{port} is no port for the web page: choose one from 1 to 65535 with --port.")
+        raise CannotRun(f"{port} is no port for {what}: choose one from 1 to 65535 with {options[1]}.")
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind) as probe:
@@ -100,8 +100,9 @@ def check_port(host: str, port: int) -> None:
             probe.listen()
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise CannotRun(f"Port {port} of {host} is taken, and nothing was started. Choose another with --port.") from None
-        raise CannotRun(f"The web page cannot have port {port} of {host}: {error.strerror}. Change --host or --port.") from None
+            raise CannotRun(f"Port {port} of {host} is taken, and nothing was started. Choose another with {options[1]}.") from None
+        said = f"{what[0].upper()}{what[1:]} cannot have port {port} of {host}: {error.strerror}. Change {' or '.join(options)}."
+        raise CannotRun(said) from None
 
 
 def dagster_services(home: Path, host: str, port: int, module: str, launching: bool = False) -> list[Service]:
@@ -131,6 +132,17 @@ def dagster_services(home: Path, host: str, port: int, module: str, launching: b
         ),
         Service("daemon", python("dagster._daemon", "run", "-w", str(workspace)), lambda: _daemon_beats(asked, port, began)),
     ]
+
+
+def api_service(host: str, port: int) -> Service:
+    """The HTTP API. It is ready when it answers; whether it can do its work, /readyz says."""
+    asked = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return Service(
+        "api",
+        [sys.executable, "-m", "model_assets", "api", "--host", host, "--port", str(port)],
+        lambda: _ask(asked, port, "GET", "/health") is not None,
+        f"http://{f'[{asked}]' if ':' in asked else asked}:{port}",
+    )
 
 
 def keep_alive(stages: Sequence[Sequence[Service]], environment: Mapping[str, str], logs: Path, watch: DatabaseWatch | None = None) -> None:

@@ -115,6 +115,9 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
                 "ADMIN_",
                 "SMTP_",
                 "HF_",
+                "JWT_",
+                "CRON_",
+                "API_",
             )
         ) and not name.startswith(("MODEL_ASSETS_TEST", "MODEL_ASSETS_SHARED")):
             monkeypatch.delenv(name)

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from model_assets.access.policy import Rule, load_policy, store_policy
+from model_assets.access.policy import Policy, Rule, load_policy, store_policy
 from model_assets.errors import SettingsError
 from model_assets.sql_models import deploy, load_models
+from model_assets_tests.access.world import link
 from model_assets_tests.test_catalog_sql import listing, price, rows
 
 
@@ -18,7 +19,7 @@ def ledger(database: Engine) -> Iterator[Connection]:
     """A connection in a transaction that is taken back at the end; the SQL models are there, and no policy."""
     with database.connect() as connection:
         deploy(connection, load_models())
-        store_policy(connection, [])
+        store_policy(connection, Policy())
         yield connection
         connection.rollback()
 
@@ -37,6 +38,10 @@ def allowed(connection: Connection, tier: str) -> list[str]:
 
 def rule(tier: str = "pro", effect: str = "allow", position: int = 1, **conditions: Any) -> Rule:
     return Rule(tier, position, effect, **conditions)
+
+
+def policy(*rules: Rule) -> Policy:
+    return Policy(rules)
 
 
 # --- the terms of a listing ---
@@ -137,7 +142,7 @@ def test_an_empty_policy_allows_nothing(ledger: Connection) -> None:
 
 def test_a_tier_without_an_allow_rule_may_use_nothing(ledger: Connection) -> None:
     model(ledger, "m", "input=0 output=0")
-    store_policy(ledger, [rule("pro", ids=".*"), rule("free", "deny", 2, ids="nothing")])
+    store_policy(ledger, policy(rule("pro", ids=".*"), rule("free", "deny", 2, ids="nothing")))
     assert [allowed(ledger, tier) for tier in ("free", "pro", "enterprise")] == [[], ["m"], []]
 
 
@@ -148,7 +153,7 @@ def test_the_free_tier_never_gets_what_is_dynamic_unknown_or_partly_paid(ledger:
         model(ledger, name, prices)
     store_policy(ledger, load_policy())
     assert allowed(ledger, "free") == ["free"]
-    store_policy(ledger, [rule("free", ids=".*"), rule("enterprise", position=2, ids=".*")])
+    store_policy(ledger, policy(rule("free", ids=".*"), rule("enterprise", position=2, ids=".*")))
     assert allowed(ledger, "free") == ["free", "half", "images"]
     assert len(allowed(ledger, "enterprise")) == 6
 
@@ -156,7 +161,7 @@ def test_the_free_tier_never_gets_what_is_dynamic_unknown_or_partly_paid(ledger:
 def test_a_deny_rule_beats_every_allow_rule_of_its_tier_and_no_other(ledger: Connection) -> None:
     model(ledger, "m", "input=1 output=1", author="lab")
     denied = rule("pro", "deny", 1, authors=("lab",))
-    store_policy(ledger, [denied, rule("pro", position=2, ids="m"), rule("enterprise", position=3, ids="m")])
+    store_policy(ledger, policy(denied, rule("pro", position=2, ids="m"), rule("enterprise", position=3, ids="m")))
     assert (allowed(ledger, "pro"), allowed(ledger, "enterprise")) == ([], ["m"])
 
 
@@ -175,6 +180,12 @@ def test_a_deny_rule_beats_every_allow_rule_of_its_tier_and_no_other(ledger: Con
         ({"states": ("free",)}, False),
         ({"lifecycles": ("stable",)}, True),
         ({"lifecycles": ("beta",)}, False),
+        ({"licences": ("mit", "apache-2.0")}, True),
+        ({"licences": ("gemma",)}, False),
+        ({"licences": ()}, False),
+        ({"licence_classes": ("safe",)}, False),
+        ({"modalities": ("image", "video")}, True),
+        ({"modalities": ("audio",)}, False),
         ({"max_input_usd_per_mtok": Decimal(1)}, True),
         ({"max_input_usd_per_mtok": Decimal("0.99")}, False),
         ({"max_output_usd_per_mtok": Decimal(2), "ids": "m"}, True),
@@ -182,14 +193,14 @@ def test_a_deny_rule_beats_every_allow_rule_of_its_tier_and_no_other(ledger: Con
     ],
 )
 def test_a_rule_matches_when_all_of_its_conditions_do(ledger: Connection, conditions: dict[str, Any], matches: bool) -> None:
-    model(ledger, "lab/m", "input=1 output=2", author="lab")
-    store_policy(ledger, [rule(**conditions)])
+    model(ledger, "lab/m", "input=1 output=2", author="lab", license="Apache-2.0", input_modalities=["text"], output_modalities=["image"])
+    store_policy(ledger, policy(rule(**conditions)))
     assert bool(allowed(ledger, "pro")) is matches
 
 
 def test_a_price_that_is_not_known_is_below_no_bound_and_a_missing_author_in_no_list(ledger: Connection) -> None:
     model(ledger, "m", "image=1")
-    store_policy(ledger, [rule(max_output_usd_per_mtok=Decimal(1000)), rule(position=2, authors=("lab",))])
+    store_policy(ledger, policy(rule(max_output_usd_per_mtok=Decimal(1000)), rule(position=2, authors=("lab",))))
     assert allowed(ledger, "pro") == []
 
 
@@ -227,7 +238,7 @@ def test_the_default_policy_keeps_routers_and_placeholders_from_the_free_tier_ev
 
 def test_why_names_the_first_rule_that_allows(ledger: Connection) -> None:
     model(ledger, "m", "input=1 output=1")
-    store_policy(ledger, [rule(ids="x"), rule(position=2, ids="m", note="we like it"), rule(position=3, ids="m")])
+    store_policy(ledger, policy(rule(ids="x"), rule(position=2, ids="m", note="we like it"), rule(position=3, ids="m")))
     assert rows(ledger, "select name, input_usd_per_mtok, why from access.pro_models") == [(None, 1, "rule 2: we like it")]
 
 
@@ -235,7 +246,7 @@ def test_why_names_the_first_rule_that_allows(ledger: Connection) -> None:
 
 
 def test_the_default_policy_loads_with_its_rules_numbered() -> None:
-    rules = load_policy()
+    rules = load_policy().rules
     assert [found.position for found in rules] == [1, 2, 3, 4, 5, 6]
     assert {found.tier for found in rules} == {"free", "pro", "enterprise"}
     assert [found.effect for found in rules] == ["allow", "deny", "deny", "allow", "allow", "allow"]
@@ -245,13 +256,13 @@ def test_the_default_policy_loads_with_its_rules_numbered() -> None:
 def test_a_bound_is_the_decimal_that_is_written(tmp_path: Path) -> None:
     path = tmp_path / "policy.yml"
     path.write_text("rules: [{tier: pro, effect: allow, max_input_usd_per_mtok: 0.1}]")
-    assert load_policy(path)[0].max_input_usd_per_mtok == Decimal("0.1")
+    assert load_policy(path).rules[0].max_input_usd_per_mtok == Decimal("0.1")
 
 
 def test_a_policy_without_rules_is_a_policy(tmp_path: Path) -> None:
     path = tmp_path / "policy.yml"
     path.write_text("rules: []")
-    assert load_policy(path) == []
+    assert load_policy(path) == Policy()
 
 
 @pytest.mark.parametrize(
@@ -275,6 +286,12 @@ def test_a_policy_without_rules_is_a_policy(tmp_path: Path) -> None:
         ("rules: [{tier: pro, effect: allow, providers: }]", "rule 1: providers: nothing stands behind it"),
         ("rules: [{tier: pro, effect: allow, ids: a, ids: b}]", "'ids' is written twice"),
         ("rules: [", "is not YAML"),
+        ("rules: [{tier: pro, effect: allow, licence_classes: [fine]}]", "rule 1: licence_classes: unknown value 'fine'"),
+        ("{rules: [], models: []}", "nothing but `new_models:`"),
+        ("{rules: [], new_models: 7}", "`activate_after_days:` and a number of days, 0 or more, is expected, not 7"),
+        ("{rules: [], new_models: {activate_after_days: -1}}", "0 or more, is expected"),
+        ("{rules: [], new_models: {activate_after_days: yes}}", "0 or more, is expected"),
+        ("{rules: [], new_models: {activate_after_days: 7, other: 1}}", "0 or more, is expected"),
     ],
 )
 def test_what_cannot_be_used_is_named_with_its_file_and_rule(tmp_path: Path, written: str, said: str) -> None:
@@ -284,6 +301,28 @@ def test_what_cannot_be_used_is_named_with_its_file_and_rule(tmp_path: Path, wri
         load_policy(path)
     assert str(path) in str(found.value)
     assert said in str(found.value)
+
+
+def test_after_how_long_new_models_are_admitted_is_read_and_stored(tmp_path: Path, ledger: Connection) -> None:
+    path = tmp_path / "policy.yml"
+    path.write_text("{rules: [], new_models: {activate_after_days: 7}}")
+    assert load_policy(path) == Policy((), timedelta(days=7))
+    assert store_policy(ledger, load_policy(path))
+    assert not store_policy(ledger, load_policy(path))
+    assert rows(ledger, "select activate_new_after from access.policy_setting") == [(timedelta(days=7),)]
+
+
+def test_the_class_of_a_licence_is_that_of_the_place_where_the_weights_are_published(ledger: Connection) -> None:
+    for licence_class, name in (("safe", "open"), ("gated", "shut")):
+        said = {"extra": f'{{"licence_class": "{licence_class}"}}', "license": "mit", "source": "huggingface", "provider": "huggingface"}
+        listing(ledger, f"lab/{name}", 1, **said)
+        model(ledger, name, "input=1 output=1")
+        link(ledger, f"lab/{name}", f"lab/{name}", source="huggingface", provider="huggingface")
+        link(ledger, name, f"lab/{name}")
+    store_policy(ledger, policy(rule(licence_classes=("safe",))))
+    assert allowed(ledger, "pro") == ["open"]
+    store_policy(ledger, policy(rule(licences=("mit",))))
+    assert allowed(ledger, "pro") == ["open", "shut"]
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -296,12 +335,12 @@ def test_storing_the_same_policy_again_writes_nothing(ledger: Connection) -> Non
     before = rows(ledger, "select xmin, * from access.policy")
     assert not store_policy(ledger, load_policy())
     assert rows(ledger, "select xmin, * from access.policy") == before
-    assert store_policy(ledger, load_policy()[:1])
+    assert store_policy(ledger, Policy(load_policy().rules[:1]))
     assert rows(ledger, "select count(*) from access.policy") == [(1,)]
 
 
 def test_a_regular_expression_that_only_postgres_refuses_is_named_and_leaves_the_old_policy(ledger: Connection) -> None:
-    store_policy(ledger, [rule(ids="m")])
+    store_policy(ledger, policy(rule(ids="m")))
     with pytest.raises(SettingsError, match=r"rule 1 \(pro\): ids: .* Postgres says"):
-        store_policy(ledger, [rule(ids="(?P<name>m)")])
+        store_policy(ledger, policy(rule(ids="(?P<name>m)")))
     assert rows(ledger, "select ids from access.policy") == [("m",)]

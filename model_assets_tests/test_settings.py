@@ -1,6 +1,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import fields
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import dagster as dg
 import pytest
 
 from model_assets.errors import SettingsError
-from model_assets.settings import BUNDLED_RECORDINGS, PROJECT, Settings, default_home, read_settings
+from model_assets.settings import BUNDLED_RECORDINGS, PROJECT, Settings, TierRate, default_home, read_settings
 
 
 def test_without_any_variable_everything_has_its_documented_default() -> None:
@@ -26,6 +27,8 @@ def test_without_any_variable_everything_has_its_documented_default() -> None:
         model_sync_enabled=True,
         model_sync_schedule="0 2 * * *",
         model_sync_retry_attempts=3,
+        model_sync_cooldown_minutes=5,
+        model_sync_wait_seconds=280,
         model_service_retry_ms=1000,
         db_retry_ms=1000,
         pricing_sync_enabled=True,
@@ -44,6 +47,27 @@ def test_without_any_variable_everything_has_its_documented_default() -> None:
         artificial_analysis_api_key=None,
         hf_token=None,
         hf_filters=(("litert", None),),
+        jwt_secret="",
+        jwt_algorithm="HS256",
+        jwt_jwks="",
+        jwt_issuer="",
+        jwt_audience="",
+        cron_secret="",
+        admin_key="",
+        api_host="127.0.0.1",
+        api_port=8000,
+        api_workers=1,
+        api_metrics_port=None,
+        api_rate_limits=(
+            TierRate("anonymous", 600, 60),
+            TierRate("free", 600, 60),
+            TierRate("pro", 1200, 60),
+            TierRate("enterprise", 2400, 60),
+        ),
+        api_trusted_proxies=(),
+        openrouter_models_list=(),
+        api_catalogue_tier="free",
+        api_webhook_loopback=False,
     )
     assert read_settings({}).model_policy_file.is_file()
 
@@ -84,6 +108,21 @@ def test_without_any_variable_everything_has_its_documented_default() -> None:
         ("ALERT_HANGING_MINUTES", "20", 20),
         ("ALERT_DAILY_DIGEST", "true", True),
         ("ALERT_DIGEST_HOUR", "0", 0),
+        ("JWT_SECRET", "s" * 32, "s" * 32),
+        ("JWT_SECRET", "ß" * 16, "ß" * 16),
+        ("JWT_ALGORITHM", "es256", "ES256"),
+        ("JWT_JWKS", "https://login.example/keys", "https://login.example/keys"),
+        ("JWT_ISSUER", "https://login.example/", "https://login.example/"),
+        ("JWT_AUDIENCE", "models", "models"),
+        ("CRON_SECRET", "c" * 16, "c" * 16),
+        ("ADMIN_KEY", "a" * 16, "a" * 16),
+        ("API_RATE_LIMITS", "off", ()),
+        ("API_RATE_LIMITS", "anonymous:20, Free:10/minute", (TierRate("anonymous", 20, 3600), TierRate("free", 10, 60))),
+        ("API_RATE_LIMITS", "wrong:5/minute", (TierRate("wrong", 5, 60),)),
+        ("API_TRUSTED_PROXIES", "10.0.0.7,, fd00::/8", (ip_network("10.0.0.7/32"), ip_network("fd00::/8"))),
+        ("API_CATALOGUE_TIER", "enterprise", "enterprise"),
+        ("OPENROUTER_MODELS_LIST", "lab/m,, lab/n:free", ({"id": "lab/m", "name": "lab/m"}, {"id": "lab/n:free", "name": "lab/n:free"})),
+        ("OPENROUTER_MODELS_LIST", '["lab/m", {"id": "lab/n", "x": 1}]', ({"id": "lab/m", "name": "lab/m"}, {"id": "lab/n", "x": 1})),
     ],
 )
 def test_a_variable_sets_its_field_and_no_other(variable: str, text: str, value: Any) -> None:
@@ -140,6 +179,23 @@ def test_yes_and_no_are_understood_in_the_usual_words(variable: str, said: str, 
         ("HF_FILTERS", "litert&author=x", "Use tags, each once"),
         ("HF_SYNC_FETCH_LIMIT", "all", "from 0 to 10000000"),
         ("PRICING_SYNC_INTERVAL_HOURS", "5", "Use 1, 2, 3, 4, 6, 8, 12 or 24."),
+        ("JWT_SECRET", "s" * 31, "31 bytes long, which can be guessed. Use at least 32"),
+        ("CRON_SECRET", "c" * 15, "Use at least 16"),
+        ("ADMIN_KEY", "a" * 15, "Use at least 16"),
+        ("JWT_ALGORITHM", "none", "Use hs256 or rs256 or es256."),
+        ("JWT_ALGORITHM", "HS512", "Use hs256 or rs256 or es256."),
+        ("API_RATE_LIMITS", "20", "Use off, or tiers"),
+        ("API_RATE_LIMITS", "free:0", "Use off, or tiers"),
+        ("API_RATE_LIMITS", "free:9,free:8", "Use off, or tiers"),
+        ("API_RATE_LIMITS", "free:9/day", "Use off, or tiers"),
+        ("API_RATE_LIMITS", "guests:9", "Use off, or tiers"),
+        ("API_TRUSTED_PROXIES", "proxy.example", "Use addresses and networks"),
+        ("API_TRUSTED_PROXIES", "10.0.0.1/8", "Use addresses and networks"),
+        ("API_CATALOGUE_TIER", "admin", "Use free or pro or enterprise."),
+        ("OPENROUTER_MODELS_LIST", "lab/m,lab/m", "Use ids, each once"),
+        ("OPENROUTER_MODELS_LIST", '[{"name": "m"}]', "Use ids, each once"),
+        ("OPENROUTER_MODELS_LIST", "[1]", "Use ids, each once"),
+        ("OPENROUTER_MODELS_LIST", '["lab/m"', "Use ids, each once"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_with_its_variable_and_what_to_use(variable: str, text: str, advice: str) -> None:
@@ -204,3 +260,11 @@ def test_the_older_name_of_a_limit_counts_for_filters_without_one_of_their_own()
     found = read_settings({"HF_SYNC_FETCH_LIMIT": "500", "HF_FILTERS": "litert,gguf:7"})
     assert found.hf_filters == (("litert", 500), ("gguf", 7))
     assert read_settings({"HF_SYNC_FETCH_LIMIT": "500"}).hf_filters == (("litert", 500),)
+
+
+@pytest.mark.parametrize("variable", ["JWT_SECRET", "CRON_SECRET", "ADMIN_KEY"])
+def test_a_secret_is_in_no_error_and_in_no_text_of_the_settings(variable: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        read_settings({variable: "hush-hush"})
+    assert "hush" not in str(error.value)
+    assert "hush" not in repr(read_settings({variable: "hush-hush" * 4}))

@@ -24,9 +24,29 @@ select
         else 'included'
     end as state,
     priced.input_usd_per_mtok,
-    priced.output_usd_per_mtok
+    priced.output_usd_per_mtok,
+    coalesce(listing.license, licensed.license) as license,
+    licensed.licence_class,
+    listing.input_modalities || listing.output_modalities as modalities,
+    coalesce(link.offer, listing.provider || ':?' || listing.listed_id) as offer,
+    coalesce(link.sold_by, listing.provider) as sold_by,
+    -- a variant is a plan with a price of its own, so it is decided on by itself
+    coalesce(link.model || case when link.variant <> '' then ':' || link.variant else '' end, link.offer, listing.provider || ':?' || listing.listed_id)
+        as model_id
 from {{ ref("catalog.listing") }} as listing
 left join {{ ref("catalog.source_rank") }} as rank on rank.source = listing.source
+left join {{ ref("history.link") }} as link
+    on link.source = listing.source and link.provider = listing.provider and link.listed_id = listing.listed_id and upper_inf(link.seen)
+-- what the weights are licensed for is read where they are published: of the model itself before builds of it, the strictest class of several
+left join (
+    select distinct on (weights.model) weights.model, licence.license, licence.licence_class
+    from {{ ref("catalog.licence_class") }} as licence
+    join {{ ref("history.link") }} as weights
+        on weights.source = licence.source and weights.provider = licence.provider and weights.listed_id = licence.listed_id
+        and upper_inf(weights.seen)
+    where weights.model is not null
+    order by weights.model, weights.build <> '', licence.licence_class = 'safe', licence.listed_id
+) as licensed on licensed.model = link.model
 left join (
     select
         price.source,

@@ -29,7 +29,7 @@ from (
     order by key_id, lower(seen) desc
 ) as listing
 left join (
-    select distinct on (key_id) * from {{ ref("history.link") }} order by key_id, lower(seen) desc
+    select distinct on (key_id) * from {{ ref("history.link") }} order by key_id, lower(seen) desc nulls last
 ) as link on link.key_id = listing.key_id
 left join lateral (
     select said.decided_by

@@ -9,7 +9,7 @@
 -- materialized: table
 -- index: (model)
 with link as materialized (
-    select distinct on (key_id) * from {{ ref("history.link") }} order by key_id, lower(seen) desc
+    select distinct on (key_id) * from {{ ref("history.link") }} order by key_id, lower(seen) desc nulls last
 ),
 voice as materialized (
     select

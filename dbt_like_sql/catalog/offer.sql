@@ -7,7 +7,7 @@
 -- index: (model)
 -- index: (provider)
 with link as materialized (
-    select distinct on (key_id) * from {{ ref("history.link") }} order by key_id, lower(seen) desc
+    select distinct on (key_id) * from {{ ref("history.link") }} order by key_id, lower(seen) desc nulls last
 ),
 life as (
     select key_id, min(lower(seen)) as first_seen, max(coalesce(upper(seen), 'infinity')) as last_seen

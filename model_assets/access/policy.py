@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,17 @@ import yaml
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from model_assets.access.audit import speaking
 from model_assets.contracts import LIFECYCLES, STATES
 from model_assets.errors import SettingsError
+from model_assets.sources.licences import CLASSES
 
 FILE = Path(__file__).with_name("policy.yml")
 TIERS = ("free", "pro", "enterprise")
-_LISTS = {"providers": None, "authors": None, "states": STATES, "lifecycles": LIFECYCLES}
+_LISTS = {
+    "providers": None, "authors": None, "states": STATES, "lifecycles": LIFECYCLES, "licences": None, "licence_classes": CLASSES,
+    "modalities": None,
+}  # fmt: skip
 _BOUNDS = ("max_input_usd_per_mtok", "max_output_usd_per_mtok")
 
 
@@ -33,9 +39,20 @@ class Rule:
     ids: str | None = None
     states: tuple[str, ...] | None = None
     lifecycles: tuple[str, ...] | None = None
+    licences: tuple[str, ...] | None = None
+    licence_classes: tuple[str, ...] | None = None
+    modalities: tuple[str, ...] | None = None
     max_input_usd_per_mtok: Decimal | None = None
     max_output_usd_per_mtok: Decimal | None = None
     note: str | None = None
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What a policy file says: its rules, and after how long a new model is admitted without a person (None: never)."""
+
+    rules: tuple[Rule, ...] = ()
+    activate_new_after: timedelta | None = None
 
 
 class _NoKeyTwice(yaml.SafeLoader):
@@ -52,38 +69,88 @@ class _NoKeyTwice(yaml.SafeLoader):
 COLUMNS = tuple(column.name for column in fields(Rule))
 
 
-def load_policy(path: Path = FILE) -> list[Rule]:
-    """The rules of a policy file, in its order. Raises SettingsError with the file, the rule's number and what to do."""
+def load_policy(path: Path = FILE) -> Policy:
+    """What a policy file says, its rules in its order. Raises SettingsError with the file, the rule's number and what to do."""
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_NoKeyTwice)  # noqa: S506, a SafeLoader
+        said = path.read_text(encoding="utf-8")
     except OSError as missing:
         raise SettingsError(f"{path} cannot be read: {missing.strerror}. Name the policy file, or restore it.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as broken:
+    except UnicodeDecodeError as broken:
         raise SettingsError(f"{path} is not YAML: {' '.join(str(broken).split())}") from None
-    if not isinstance(document, dict) or set(document) != {"rules"}:
-        raise SettingsError(f"{path}: `rules:` and a list below it is expected, and nothing else beside it.")
+    return read_policy(said, str(path))
+
+
+def read_policy(said: str, where: str) -> Policy:
+    """What the text of a policy file says. Raises SettingsError, beginning with `where`."""
+    try:
+        document = yaml.load(said, Loader=_NoKeyTwice)  # noqa: S506, a SafeLoader
+    except yaml.YAMLError as broken:
+        raise SettingsError(f"{where} is not YAML: {' '.join(str(broken).split())}") from None
+    if not isinstance(document, dict) or not {"rules"} <= set(document) <= {"rules", "new_models"}:
+        raise SettingsError(f"{where}: `rules:` and a list below it is expected, and beside it nothing but `new_models:`.")
     rules = document["rules"] or []
     if not isinstance(rules, list):
-        raise SettingsError(f"{path}: `rules` should be a list. Begin each rule with `- tier: ...`.")
-    return [_rule(found, position, f"{path}: rule {position}") for position, found in enumerate(rules, start=1)]
+        raise SettingsError(f"{where}: `rules` should be a list. Begin each rule with `- tier: ...`.")
+    numbered = tuple(_rule(found, position, f"{where}: rule {position}") for position, found in enumerate(rules, start=1))
+    return Policy(numbered, _activation(document["new_models"], f"{where}: new_models") if "new_models" in document else None)
 
 
-def store_policy(connection: Connection, rules: Sequence[Rule]) -> bool:
-    """Put the rules in the place of those in access.policy; false, and nothing written, where they are the same.
+def store_policy(connection: Connection, policy: Policy, actor: str = "policy", why: str = "", request_id: str = "") -> bool:
+    """Put a policy in the place of the one that is stored; false, and nothing written, where it is the same. One row of the audit tells of it.
 
-    In the transaction of `connection`, one at a time. Raises SettingsError where Postgres does not understand a rule's regular expression.
+    What nobody lists now cannot be judged by new rules: a tier whose rules changed may not use it until it is listed again. In the transaction
+    of `connection`, one at a time. Raises SettingsError where Postgres does not understand a rule's regular expression.
     """
     connection.execute(text("lock table access.policy in share row exclusive mode"))
-    rows = connection.execute(text(f"select {', '.join(COLUMNS)} from access.policy")).mappings()
-    if {_from_row(row) for row in rows} == set(rules):
+    stored = stored_policy(connection)
+    if stored == policy:
         return False
-    for rule in rules:
+    for rule in policy.rules:
         _try_regex(connection, rule)
-    connection.execute(text("delete from access.policy"))
-    if rules:
-        values = ", ".join(f":{column}" for column in COLUMNS)
-        connection.execute(text(f"insert into access.policy ({', '.join(COLUMNS)}) values ({values})"), [_to_row(rule) for rule in rules])
+    with speaking(connection, actor, why, request_id):
+        connection.execute(text("delete from access.policy"))
+        if policy.rules:
+            values = ", ".join(f":{column}" for column in COLUMNS)
+            insert = text(f"insert into access.policy ({', '.join(COLUMNS)}) values ({values})")
+            connection.execute(insert, [_to_row(rule) for rule in policy.rules])
+        connection.execute(text(_SETTING), {"after": policy.activate_new_after})
+        changed = [tier for tier in TIERS if _of_tier(stored, tier) != _of_tier(policy, tier)]
+        for tier in changed:
+            connection.execute(text(_UNJUDGED.format(tier=tier)))
     return True
+
+
+def stored_policy(connection: Connection) -> Policy:
+    """The policy that counts now."""
+    rows = connection.execute(text(f"select {', '.join(COLUMNS)} from access.policy order by position")).mappings()
+    after = connection.execute(text("select activate_new_after from access.policy_setting")).scalar_one()
+    return Policy(tuple(_from_row(row) for row in rows), after)
+
+
+_SETTING = """
+update access.policy_setting set activate_new_after = :after, rules = (
+    select coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(rule) - 'loaded_at') order by rule.position), '[]') from access.policy as rule
+)
+"""
+_UNJUDGED = """
+update access.decision as decision set rule_{tier} = false, rule_why = decision.rule_why - '{tier}'
+where (decision.rule_{tier} or decision.rule_why ? '{tier}')
+  and not exists (select from access.offer_access as offer where offer.model_id = decision.model_id)
+"""
+
+
+def _of_tier(policy: Policy, tier: str) -> list[Mapping[str, Any]]:
+    """The rules of a tier, wherever in the file they stand."""
+    return [asdict(rule) | {"position": None, "note": None} for rule in policy.rules if rule.tier == tier]
+
+
+def _activation(found: object, where: str) -> timedelta | None:
+    days = found.get("activate_after_days") if isinstance(found, dict) and set(found) == {"activate_after_days"} else None
+    if not isinstance(days, int) or isinstance(days, bool) or not 0 <= days <= 36500:
+        raise SettingsError(
+            f"{where}: `activate_after_days:` and a number of days, 0 or more, is expected, not {found!r}. Or leave it out."
+        )
+    return timedelta(days=days)
 
 
 def _rule(found: object, position: int, where: str) -> Rule:
@@ -101,6 +168,8 @@ def _rule(found: object, position: int, where: str) -> Rule:
         **({"ids": _regex(found["ids"], where)} if "ids" in found else {}),
     }
     effect = _one_of(found.get("effect"), "effect", ("allow", "deny"), where)
+    if "licences" in conditions:
+        conditions["licences"] = tuple(licence.lower() for licence in conditions["licences"])
     if not conditions:
         everything = "`ids: '.*'` if it is meant for every listing"
         raise SettingsError(f"{where}: a rule without a condition would {effect} everything. Add a condition, or write {everything}.")

@@ -13,13 +13,15 @@ from model_assets.identity.resolve import Resolver
 
 T = TypeVar("T")
 LINK_COLUMNS = ", ".join(f"link.{column}" for column in Link._fields)
-LISTED_AS = f"""
+_LISTED_AS = f"""
 select {LINK_COLUMNS} from history.link as link
 where (link.listed_id = :given or link.provider || '/' || link.listed_id = :given)
   and (cast(:provider as text) is null or :provider in (link.provider, link.sold_by))
-  and link.seen @> coalesce(cast(:at as timestamptz), 'infinity')
+  and {{then}}
 order by link.source, link.provider, link.listed_id
 """
+#: what is believed now is found by an index
+NOW, THEN = "upper_inf(link.seen)", "link.seen @> cast(:at as timestamptz)"
 
 
 class Named(NamedTuple):
@@ -71,7 +73,11 @@ def named(
 
     Raises ModelAssetsError, with the nearest ids, where it names nothing that was ever seen, and where it names several models.
     """
-    links = resolve(connection, given, provider, at, resolver)
+    return meaning(given, resolve(connection, given, provider, at, resolver))
+
+
+def meaning(given: str, links: Sequence[Link]) -> Named:
+    """What an id stands for by its links. Raises ModelAssetsError where they name nothing, or several models."""
     models = sorted({link.model for link in links if link.model})
     if len(models) > 1:
         who = "; ".join(f"{model} at {', '.join(sorted({one.sold_by for one in links if one.model == model})[:3])}" for model in models)
@@ -106,20 +112,30 @@ def resolve(
         raise ModelAssetsError(
             "No listing was linked to a model yet: the ledger was filled by an older version. Run `model-assets migrate`."
         )
-    rows = connection.execute(text(LISTED_AS), {"given": given, "provider": provider, "at": at}).all()
+    if found := listed_as(connection, given, provider, at):
+        return found
+    known = resolver() if resolver else resolver_of(connection)
+    best = known.resolve_id(given, provider, at)
+    return [best if best.model or provider else known.resolve_name("", given)]
+
+
+def listed_as(connection: Connection, given: str, provider: str | None = None, at: datetime | None = None) -> list[Link]:
+    """The links of the listings that have an id, letter for letter, or of the model whose canonical id it is; empty where there are none."""
+    rows = _rows(connection, given, provider, at)
     canonical = connection.execute(text("select exists (select from history.link where model = :given)"), {"given": given}).scalar()
     if canonical:  # whatever else a provider calls so, this is the one that is meant
         return [link for link in map(_link, rows) if link.model == given] or [_canonical(given)]
-    if rows:
-        return [_link(row) for row in rows]
-    known = resolver() if resolver else resolver_of(connection)
-    found = known.resolve_id(given, provider, at)
-    return [found if found.model or provider else known.resolve_name("", given)]
+    return [_link(row) for row in rows]
 
 
 def lists(connection: Connection, provider: str | None, given: str, at: datetime | None = None) -> bool:
     """Whether a provider lists something under this very id; then it is its word that counts for what the id means there."""
-    return provider is not None and bool(connection.execute(text(LISTED_AS), {"given": given, "provider": provider, "at": at}).first())
+    return provider is not None and bool(_rows(connection, given, provider, at))
+
+
+def _rows(connection: Connection, given: str, provider: str | None, at: datetime | None) -> Sequence[Row[tuple[object, ...]]]:
+    query = text(_LISTED_AS.format(then=NOW if at is None else THEN))
+    return connection.execute(query, {"given": given, "provider": provider, "at": at}).all()
 
 
 def _link(row: Row[tuple[object, ...]]) -> Link:

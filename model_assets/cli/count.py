@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from model_assets import answers
 from model_assets.cli.base import INSTANT, WORDS, as_json, cli
 from model_assets.database import connect
 from model_assets.ledger.describe import decimal_text
@@ -68,6 +67,7 @@ def cost(
     """
     from model_assets.cost.evaluate import evaluate
     from model_assets.cost.ledger_book import offers_at
+    from model_assets.cost.plain import as_plain, in_order
     from model_assets.cost.usage import usage
 
     now = datetime.now(UTC)
@@ -108,12 +108,6 @@ def marked(words: Iterable[str]) -> str:
     return f" ({said})" if said else ""
 
 
-def in_order(found: "tuple[str, Answer]") -> tuple[object, ...]:
-    """Whole answers first, the cheapest before the dearer."""
-    offer, answer = found
-    return (answer.partial, len(answer.totals) != 1, sum(answer.totals.values()), offer)
-
-
 def line_of(line: Any) -> dict[str, Any]:
     """One count, for a table."""
     price = f"{decimal_text(line.unit_amount)} {line.currency} per {line.per}" if line.amount is not None else "no price"
@@ -121,24 +115,6 @@ def line_of(line: Any) -> dict[str, Any]:
     return {
         "meter": line.meter, "quantity": f"{line.quantity:,}", "price": price + marked(marks),
         "amount": None if line.amount is None else decimal_text(line.amount), "source": line.row.source if line.row else None, "why": line.why,
-    }  # fmt: skip
-
-
-def as_plain(offer: str, answer: "Answer") -> dict[str, Any]:
-    """An answer for JSON."""
-    lines = [
-        {
-            "meter": line.meter, "quantity": str(line.quantity), "per": line.per, "currency": line.currency, "state": line.state, "why": line.why,
-            "unit_amount": None if line.unit_amount is None else decimal_text(line.unit_amount),
-            "amount": None if line.amount is None else decimal_text(line.amount),
-            **({name: getattr(line.row, name) for name in ("source", "listed_id", "rule", "held", "disputed", "unconfirmed")} if line.row else {}),
-        }
-        for line in answer.lines
-    ]  # fmt: skip
-    return {
-        "offer": offer, "totals": {currency: decimal_text(amount) for currency, amount in answer.totals.items()}, "partial": answer.partial,
-        "flags": list(answer.flags), "prompt_tokens": answer.prompt_tokens, "service_tier": answer.service_tier, "region": answer.region,
-        "at": answers.plain({"at": answer.at})["at"], "lines": lines, "warnings": list(answer.warnings),
     }  # fmt: skip
 
 

@@ -14,6 +14,8 @@ from model_assets.settings import Settings, read_settings
 from model_assets.soundness import unsound
 from model_assets.terminal import complain, print_json, printable, say
 
+PORT = click.IntRange(1, 65_535)
+
 
 @cli.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where the web UI listens; beyond loopback it is read-only.")
@@ -21,18 +23,46 @@ from model_assets.terminal import complain, print_json, printable, say
 @click.option(
     "--launching", is_flag=True, help="Let whoever reaches the web UI start runs, also from beyond loopback. It asks for no password."
 )
+@click.option("--api-host", help="Where the HTTP API listens (API_HOST, else 127.0.0.1).")
+@click.option("--api-port", type=PORT, help="The HTTP API's port (API_PORT, else 8000).")
 @click.option("--wait", default=300, show_default=True, type=click.IntRange(0, 86_400), help="How many seconds to wait for the database.")
-def up(host: str, port: int, launching: bool, wait: int) -> None:
+def up(host: str, port: int, launching: bool, api_host: str | None, api_port: int | None, wait: int) -> None:
     """Run everything on this machine until Ctrl-C.
 
-    That is the database, migrations, Dagster's web UI and its daemon. What dies is started again. Ctrl-C or SIGTERM stops all but the database,
-    which `down` stops.
+    That is the database, migrations, Dagster's web UI and its daemon, and the HTTP API. What dies is started again. Ctrl-C or SIGTERM stops all
+    but the database, which `down` stops.
     """
     from model_assets import supervisor
 
     settings = read_settings()
+    api_host, api_port = api_host or settings.api_host, api_port or settings.api_port
+    supervisor.check_port(api_host, api_port, "the HTTP API", ("--api-host", "--api-port"))
     _await_database(settings, wait)
-    sys.exit(supervisor.run(settings, ready_ledger(settings), host=host, port=port, launching=launching))
+    services = [supervisor.api_service(api_host, api_port)]
+    sys.exit(supervisor.run(settings, ready_ledger(settings), host=host, port=port, launching=launching, services=services))
+
+
+@cli.command()
+@click.option("--host", help="Where it listens (API_HOST, else 127.0.0.1).")
+@click.option("--port", type=PORT, help="Its port (API_PORT, else 8000).")
+@click.option("--workers", type=click.IntRange(1, 64), help="How many processes answer (API_WORKERS, else 1).")
+def api(host: str | None, port: int | None, workers: int | None) -> None:
+    """Serve the HTTP API until Ctrl-C.
+
+    It starts without a database too, and answers as soon as there is one. `up` runs it as well.
+    """
+    from model_assets import supervisor
+    from model_assets.api.server import serve
+
+    settings = read_settings()
+    host, port = host or settings.api_host, port or settings.api_port
+    supervisor.check_port(host, port, "the HTTP API")
+    try:
+        ready_ledger(settings, writing=False)
+    except DatabaseDown as error:
+        complain(f"{error} The API starts without it.")
+    say(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    serve(settings, host, port, workers or settings.api_workers)
 
 
 def _await_database(settings: Settings, seconds: int) -> None:

@@ -49,6 +49,10 @@ from ops.held_change where held_id = :id
 LINKS = f"select {', '.join(Link._fields)} from history.link where upper(seen) is null"
 
 
+class NothingToDecide(ModelAssetsError):
+    """A change that is over: its source took it back, or says something else by now."""
+
+
 def refresh_held(connection: Connection) -> int:
     """Judge every change of the ledger in order of time, and write what is held otherwise than before. Where nothing moved, nothing is read.
 
@@ -74,25 +78,29 @@ def refresh_held(connection: Connection) -> int:
 
 
 def say_word(connection: Connection, held_id: str, verdict: str, *, why: str, by: str) -> Row[tuple[object, ...]]:
-    """Keep a person's verdict (release or reject) on a held or released change, and bring what is held up to it. Returns the change as it
-    stands then.
-
-    Raises ModelAssetsError where no change has that id, or where its source does not say that any more: there is nothing left to decide.
-    """
+    """Keep a person's verdict (see keep_word), and bring what is held up to it. Returns the change as it stands then."""
     refresh_held(connection)  # a day loaded meanwhile may have ended the claim
+    keep_word(connection, held_id, verdict, why=why, by=by)
+    refresh_held(connection)
+    return connection.execute(text("select * from ops.held_change where held_id = :id"), {"id": held_id}).one()
+
+
+def keep_word(connection: Connection, held_id: str, verdict: str, *, why: str, by: str) -> None:
+    """Keep a person's verdict (release or reject) on a held or released change. It counts from the next time that what is held is refreshed.
+
+    Raises ModelAssetsError where no change has that id; NothingToDecide where its source does not say that any more.
+    """
     found = connection.execute(text(CHANGE), {"id": held_id}).one_or_none()
     if found is None:
         raise ModelAssetsError(f"no held change has the id {held_id!r}. `model-assets held --all` lists them.")
     if found.over or found.outcome == "withdrawn":
         what = f"{found.provider}/{found.listed_id}, {found.meter} {' -> '.join(before_and_after(found._asdict()))}"
         ended = found.ended_why if found.outcome == "withdrawn" else f"{found.source} does not say that any more"
-        raise ModelAssetsError(
+        raise NothingToDecide(
             f"{held_id} ({found.source}: {what}) is over: {ended}. "
             "There is nothing left to decide; `model-assets held` lists what is held now."
         )
     connection.execute(text(KEEP), {"id": held_id, "verdict": verdict, "why": why, "by": by})
-    refresh_held(connection)
-    return connection.execute(text("select * from ops.held_change where held_id = :id"), {"id": held_id}).one()
 
 
 def before_and_after(change: Mapping[str, Any]) -> tuple[str, str]:

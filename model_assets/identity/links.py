@@ -157,9 +157,27 @@ def correct(
     why: str,
     by: str,
 ) -> int:
-    """Keep a person's word that a listed id is `model` (null: none that is known), and bring the links up to it. Returns its number.
+    """Keep a person's word that a listed id is `model` (see keep_correction), and bring the links up to it. Returns its number."""
+    number = keep_correction(connection, listed_id, model, source=source, provider=provider, since=since, why=why, by=by)
+    refresh_links(connection)
+    return number
 
-    It counts from `since` on; null: always. Raises ModelAssetsError where no such listing was ever seen, or no such model.
+
+def keep_correction(
+    connection: Connection,
+    listed_id: str,
+    model: str | None,
+    *,
+    source: str | None,
+    provider: str | None,
+    since: datetime | None,
+    why: str,
+    by: str,
+) -> int:
+    """Keep a person's word that a listed id is `model` (null: none that is known). It counts from the next time that the links are refreshed, for
+    all that was seen from `since` on; null: always. Returns its number.
+
+    Raises ModelAssetsError where no such listing was ever seen, or no such model.
     """
     listed = connection.execute(
         text(
@@ -183,12 +201,18 @@ def correct(
         ),
         {"source": source, "provider": provider, "listed_id": listed_id, "model": model, "since": since or ALWAYS, "why": why, "by": by},
     ).scalar_one()
-    refresh_links(connection)
     return number
 
 
 def undo_correction(connection: Connection, number: int, *, why: str, by: str) -> None:
-    """Take a person's word back, and bring the links up to that. Raises ModelAssetsError where there is none of that number that counts."""
+    """Take a person's word back, and bring the links up to that. Raises as keep_undoing."""
+    keep_undoing(connection, number, why=why, by=by)
+    refresh_links(connection)
+
+
+def keep_undoing(connection: Connection, number: int, *, why: str, by: str) -> None:
+    """Keep that a person's word is taken back, from the next time that the links are refreshed. Raises ModelAssetsError where there is none of
+    that number that counts."""
     undone = connection.execute(
         text(
             "update ops.identity_correction set undone_at = clock_timestamp(), undone_by = :by, undone_why = :why"
@@ -198,7 +222,6 @@ def undo_correction(connection: Connection, number: int, *, why: str, by: str) -
     ).rowcount
     if not undone:
         raise ModelAssetsError(f"there is no correction {number} that counts. `model-assets identity corrections` lists them.")
-    refresh_links(connection)
 
 
 def _is_model(connection: Connection, model: str) -> bool:

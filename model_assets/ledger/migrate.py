@@ -8,6 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
+from model_assets.access.roles import grant_rights, make_roles
 from model_assets.database import OLDEST, connect, wait_in_line
 from model_assets.errors import SettingsError
 from model_assets.sql_models import deploy, load_models
@@ -21,12 +22,15 @@ def migrate(url: str) -> str:
     Raises SettingsError where the server is older than Postgres 15 or cannot provide btree_gist.
     """
     with connect(url) as connection:
+        make_roles(connection)
+    with connect(url) as connection:
         wait_in_line(connection, "pg_advisory_xact_lock(:lock)", {"lock": LOCK})
         _check_server(connection)
         connection.execute(text("create schema if not exists ops"))
         config = _config(connection)
         command.upgrade(config, "head")
         deploy(connection, load_models())
+        grant_rights(connection)
         return revision(connection) or ""
 
 

@@ -1,4 +1,6 @@
-"""Cron expressions in systemd's words."""
+"""Cron expressions in systemd's words, and the moments they name."""
+
+from datetime import datetime, timedelta
 
 from model_assets.schedule.plan import five_fields
 
@@ -21,6 +23,26 @@ def on_calendar(schedule: str) -> list[str]:
     if day.startswith("*") or weekday.startswith("*"):
         return [f"{names}*-{months}-{days} {clock}"]
     return [f"*-{months}-{days} {clock}", f"{names}*-{months}-* {clock}"]
+
+
+LONGEST = 366 * 8 + 1  # days: the 29th of February comes again after eight years at the latest
+
+
+def next_time(schedule: str, after: datetime) -> datetime | None:
+    """The first moment of a cron expression later than `after`, in the zone of `after`; null where there never is one (the 30th of February)."""
+    minute, hour, day, month, weekday = five_fields(schedule).lower().split()
+    minutes, hours = sorted(_numbers(minute, 0, 59)), sorted(_numbers(hour, 0, 23))
+    days, months = _numbers(day, 1, 31), _numbers(month, 1, 12, MONTHS, first_name=1)
+    weekdays = {number % 7 for number in _numbers(weekday, 0, 7, WEEKDAYS)}
+    either = not (day.startswith("*") or weekday.startswith("*"))  # as in `on_calendar`
+    midnight = after.replace(hour=0, minute=0, second=0, microsecond=0)
+    for date in (midnight + timedelta(days=number) for number in range(LONGEST)):
+        fits = (date.day in days, date.isoweekday() % 7 in weekdays)
+        if date.month in months and (any(fits) if either else all(fits)):
+            for moment in (date.replace(hour=at, minute=past) for at in hours for past in minutes):
+                if moment > after:
+                    return moment
+    return None
 
 
 def _listed(field: str, low: int, high: int, names: tuple[str, ...] = (), first_name: int = 0) -> str:

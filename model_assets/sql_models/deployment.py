@@ -31,15 +31,16 @@ def deploy(connection: Connection, models: Mapping[str, SqlModel]) -> list[str]:
     made = [model for key, model in models.items() if key in stale]
     for model in made:
         _make(connection, model, grants.get(model.key, []) if there.get(model.key) == model.kind else [])
+    connection.execute(text("insert into ops.move (relation) values ('SQL models')"))  # what is served may read differently now
     return [model.key for model in made]
 
 
-def refresh(connection: Connection, model: SqlModel) -> int:
-    """Fill a table anew; returns its rows. Readers see the old rows until the transaction of `connection` commits, then the new ones.
+def refresh(connection: Connection, model: SqlModel, only: tuple[str, Sequence[str]] | None = None) -> int:
+    """Bring a table up to its query, writing only rows that differ; returns how many rows were written or taken out. `only` (column, values):
+    no others than the rows that have one of these values there.
 
-    The new table is built beside the old one and takes over its name, grants and comments. Where someone's view hangs on the table (a view
-    follows a table, not its name), the rows are replaced in place instead. Only a repeatable-read transaction that began before the swap
-    and reads the table for the first time after it finds no rows there.
+    Readers see the old rows until the transaction of `connection` commits, then the new ones, and never wait. Two rows are the same where all
+    their columns are.
     """
     if model.kind != "table":
         raise ModelAssetsError(f"{model.key} is a {model.kind}: it is always current. Only a table can be refreshed.")
@@ -47,20 +48,25 @@ def refresh(connection: Connection, model: SqlModel) -> int:
     wait_in_line(connection, "pg_advisory_xact_lock(:lock, hashtext(:key))", {"lock": LOCK, "key": model.key})
     if relation_kinds(connection).get(model.key) != "table":
         raise ModelAssetsError(f"There is no table {model.key} yet. Run `model-assets migrate`, which makes the SQL models.")
-    built = f"{model.key}__new"
-    rows = _fill(connection, model, built)
-    grants = grants_of(connection, model.key, "table")
-    try:
-        with connection.begin_nested():
-            run(connection, f"drop table {model.key}")
-            run(connection, f"alter table {built} rename to {model.name}")
-    except DBAPIError as refused:
-        if not isinstance(refused.orig, psycopg.errors.DependentObjectsStillExist):
-            raise
-        run(connection, f"delete from {model.key}; insert into {model.key} select * from {built}; drop table {built}")
-        return rows
-    _finish_table(connection, model, grants)
-    return rows
+    built, among = f"{model.schema}_{model.name}__new", _among(only)
+    run(connection, f"create temp table {built} on commit drop as select * from (\n{model.sql}\n) as made where {among}")
+    run(connection, f"analyze {built}")
+    gone = run(
+        connection, f"delete from {model.key} as old where {among} and not exists (select from {built} as new where new = old)"
+    ).rowcount
+    come = run(
+        connection,
+        f"insert into {model.key} select new.* from {built} as new where not exists (select from {model.key} as old where old = new)",
+    ).rowcount
+    run(connection, f"drop table {built}")
+    if gone + come and only is None:
+        run(connection, f"analyze {model.key}")
+    return gone + come
+
+
+def _among(only: tuple[str, Sequence[str]] | None) -> str:
+    """The condition on a row of being one of those that are meant; with the values in it, so that the planner can count them."""
+    return "true" if only is None else f"{quoted(only[0])} = any(array[{', '.join(map(literal, only[1]))}]::text[])"
 
 
 def _stale(connection: Connection, models: Mapping[str, SqlModel]) -> set[str]:

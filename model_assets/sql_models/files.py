@@ -14,9 +14,9 @@ FOLDER = Path(__file__).resolve().parents[2] / "dbt_like_sql"
 #: what the migrations make, and SQL models may build on
 BASE_RELATIONS = frozenset(
     {
-        *("history.listing", "history.price", "history.link", "access.policy", "raw.payload", "raw.body"),
+        *("history.listing", "history.price", "history.link", "access.policy", "access.decision", "access.profile", "raw.payload", "raw.body"),
         *("ops.source", "ops.observation", "ops.quarantine", "ops.sync_run", "ops.held_change", "ops.held_verdict"),
-        *("ops.identity_correction", "history.score", "history.score_link", "history.mention", "history.mention_link", "ops.popularity"),
+        *("ops.identity_correction", "history.score", "history.score_link", "history.mention", "history.mention_link", "ops.popularity", "catalog.published"),
     }
 )
 _CONFIG = re.compile(r"(materialized|index)\s*:\s*(.*)")

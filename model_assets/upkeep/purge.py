@@ -28,16 +28,23 @@ and run_id not in (
 and run_id not in (
     select distinct on (source) run_id from ops.sync_run where status = 'succeeded' order by source, started_at desc, run_id desc)
 """
+# kept for a day at least, hence longer than any pause that is counted from one; what is open stays
+OLD_REQUESTS = """
+select request_id from ops.sync_request where asked_at < now() - cast(:kept as interval) and not exists (
+    select from ops.sync_request_source as part where part.request_id = sync_request.request_id and part.finished_at is null)
+"""
 OLD_CHANGE_SETS = "select change_set_id from staged.change_set where staged_at < now() - cast(:kept as interval)"
 
 
 @dataclass(frozen=True)
 class Purged:
-    """How many records were taken away, or would be: Dagster's runs with their events, our attempts, change sets that were never merged."""
+    """How many records were taken away, or would be: Dagster's runs with their events, our attempts, change sets that were never merged, and
+    requests for a sync."""
 
     dagster_runs: int
     attempts: int
     change_sets: int
+    sync_requests: int = 0
 
     def as_dict(self) -> dict[str, int]:
         """The counts by name."""
@@ -51,6 +58,9 @@ def purge(url: str, instance: dg.DagsterInstance | None, settings: Settings, *, 
         dagster_runs=purge_runs(instance, before, dry_run) if instance else 0,
         attempts=_purge_rows(url, "ops.sync_run", "run_id", OLD_ATTEMPTS, timedelta(days=settings.model_sync_retention_days), dry_run),
         change_sets=_purge_rows(url, "staged.change_set", "change_set_id", OLD_CHANGE_SETS, CHANGE_SETS_KEPT, dry_run),
+        sync_requests=_purge_rows(
+            url, "ops.sync_request", "request_id", OLD_REQUESTS, timedelta(days=settings.model_sync_retention_days), dry_run
+        ),
     )
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from dagster._utils.schedules import cron_string_iterator
 
-from model_assets.schedule.calendar import on_calendar
+from model_assets.schedule.calendar import next_time, on_calendar
 
 needs_systemd = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="no systemd-analyze here (Debian: apt-get install systemd)"
@@ -53,3 +53,18 @@ def test_systemd_runs_at_the_moments_that_cron_means(schedule: str) -> None:
 )
 def test_the_day_of_the_month_and_the_weekday_are_joined_as_cron_joins_them(schedule: str, lines: list[str]) -> None:
     assert on_calendar(schedule) == lines
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_the_next_times_are_those_that_dagster_means(schedule: str) -> None:
+    at, found = START, []
+    for _ in range(12):
+        later = next_time(schedule, at)
+        assert later
+        at = later
+        found.append(at)
+    assert found == next_by_dagster(schedule, 12)
+
+
+def test_a_day_that_never_comes_has_no_next_time() -> None:
+    assert next_time("0 0 30 2 *", START) is None

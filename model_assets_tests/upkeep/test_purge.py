@@ -204,14 +204,14 @@ def test_the_job_purges_every_night_what_the_command_would(
     with pytest.raises(SystemExit) as end:
         cli.main(["purge", "--dry-run", "--json"])
     assert not end.value.code
-    assert json.loads(capsys.readouterr().out) == {"dry_run": True, "dagster_runs": 1, "attempts": 1, "change_sets": 0}
+    assert json.loads(capsys.readouterr().out) == {"dry_run": True, "dagster_runs": 1, "attempts": 1, "change_sets": 0, "sync_requests": 0}
     result = purge_job.execute_in_process(instance=instance, resources={"postgres": Postgres(url=url)})
     assert result.success
     assert run_id not in instance.get_run_ids()
     assert select(url, "select status from ops.sync_run") == ["succeeded"]
     with pytest.raises(SystemExit):
         cli.main(["purge"])
-    assert capsys.readouterr().out == "took away 0 of Dagster's runs, 0 attempts, 0 change sets\n"
+    assert capsys.readouterr().out == "took away 0 of Dagster's runs, 0 attempts, 0 change sets, 0 requests for a sync\n"
 
 
 def instance_url(instance: dg.DagsterInstance) -> str:

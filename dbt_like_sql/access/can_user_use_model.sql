@@ -1,0 +1,69 @@
+-- Whether a user may use a model, and if not, why: can_user_use_model(user_id, model_id, provider). The id is a canonical one, with its variant
+-- where it has one, or any under which a source lists it; an id that stands for several models is refused. With a provider what it sells
+-- counts, by the price it asks; without one, it is enough that somebody sells it on terms that the tier may use. By access.verdict, as
+-- access.get_user_allowed_models. Limits are requests, null: none. Grain: exactly one row.
+create function access.can_user_use_model(
+    user_id text,
+    inout model_id text,
+    provider text default null,
+    out allowed boolean,
+    out reason text,
+    out tier text,
+    out daily_limit bigint,
+    out monthly_limit bigint
+)
+language plpgsql stable parallel safe
+as $$
+#variable_conflict use_column
+declare
+    given constant text := model_id;
+    seller constant text := provider;
+    subjects text[];
+    offers text[];
+    decided record;
+    sold boolean;
+begin
+    model_id := null;
+    allowed := false;
+    tier := coalesce((select profile.tier from {{ ref("access.profile") }} as profile where profile.user_id = $1), 'free');
+    if exists (select from {{ ref("access.decision") }} as decision where decision.model_id = given) then
+        subjects := array[given];
+    else
+        select array_agg(distinct named.subject), array_agg(distinct named.offer) into subjects, offers
+        from (
+            select coalesce(link.model || case when link.variant <> '' then ':' || link.variant else '' end, link.offer) as subject, link.offer
+            from {{ ref("history.link") }} as link
+            where upper_inf(link.seen)
+                and (link.listed_id = given or link.provider || '/' || link.listed_id = given)
+                and (seller is null or seller in (link.provider, link.sold_by))
+        ) as named
+        join {{ ref("access.decision") }} as decision on decision.model_id = named.subject;
+    end if;
+    if subjects is null then
+        reason := 'it is not known' || coalesce(' at ' || seller, '');
+        return;
+    elsif cardinality(subjects) > 1 then
+        reason := 'the id stands for ' || cardinality(subjects) || ' models: name one by its canonical id, or its provider';
+        return;
+    end if;
+    select model.* into decided from {{ ref("access.model_access") }} as model where model.model_id = subjects[1];
+    model_id := decided.model_id;
+    daily_limit := decided.daily_limit;
+    monthly_limit := decided.monthly_limit;
+    if seller is not null then
+        select
+            count(*) > 0,
+            coalesce(decided.said_free, bool_or(offered.is_free)),
+            coalesce(decided.said_pro, bool_or(offered.is_pro)),
+            coalesce(decided.said_enterprise, bool_or(offered.is_enterprise))
+        into sold, decided.is_free, decided.is_pro, decided.is_enterprise
+        from {{ ref("access.offer_access") }} as offered
+        where offered.model_id = subjects[1] and offered.provider = seller and (offers is null or offered.offer = any(offers));
+    end if;
+    reason := case
+        when tier <> 'admin' and not sold then seller || ' does not sell it now'
+        else access.verdict(tier, decided.status, decided.is_free, decided.is_pro, decided.is_enterprise)
+    end;
+    allowed := reason is null;
+end
+$$

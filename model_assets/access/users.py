@@ -1,0 +1,24 @@
+"""The users whose tier is known. Who is not has the tier free."""
+
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from model_assets.access.audit import speaking
+
+SET = """
+insert into access.profile as profile (user_id, tier) values (:user_id, :tier)
+on conflict (user_id) do update set tier = excluded.tier where profile.tier <> excluded.tier
+"""
+
+
+def profile(connection: Connection, user_id: str) -> dict[str, Any]:
+    """A user's tier, default model, and whether he is known at all."""
+    row = connection.execute(text("select * from access.profile where user_id = :user_id"), {"user_id": user_id}).mappings().first()
+    return {"known": True, **row} if row else {"known": False, "user_id": user_id, "tier": "free", "default_model": None}
+
+
+def set_tier(connection: Connection, user_id: str, tier: str, actor: str, why: str = "", request_id: str = "") -> None:
+    """Give a user a tier (free, pro, enterprise or admin), audited; one who has it already stays as he is."""
+    with speaking(connection, actor, why, request_id):
+        connection.execute(text(SET), {"user_id": user_id, "tier": tier})

@@ -1,0 +1,1 @@
+"""What changed in what is published: recorded in an order that stays, read as a feed, and sent to whoever asked for it."""

@@ -1,0 +1,83 @@
+"""Publishing: the tables among the SQL models follow the ledger all at once, under a number that changes with what they hold."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from sqlalchemy import Connection, text
+
+from model_assets.access.decide import decide, end_expired_words
+from model_assets.changes.record import record_changes
+from model_assets.database import wait_in_line
+from model_assets.sql_models import SqlModel, refresh
+
+CHANNEL = "model_assets_published"
+_LOCK = "pg_advisory_xact_lock(hashtext('model_assets.publish'))"
+#: decisions follow from this table, and other tables from decisions
+DECIDED_BY = "access.offer_access"
+#: what follows from decisions, and by which column its rows are found
+FOLLOWS_DECISIONS = {"catalog.model_card": "model_id"}
+CARDS = "select distinct coalesce(base_model_id, model_id) from access.decision where model_id = any(:ids)"
+
+
+def publish(connection: Connection, models: Mapping[str, SqlModel], progress: Callable[[str], None] = lambda _: None) -> bool:
+    """Fill the tables and the decisions anew, in the transaction of `connection`; false, and nothing written, where nothing moved since.
+
+    Readers see all of it or nothing, and never wait. One process at a time. What is written while this runs is published by the next one.
+    """
+    line_up(connection)
+    expired = end_expired_words(connection)
+    # marks of writing that is not committed yet are not seen, and stay
+    moved = connection.execute(text("delete from ops.move")).rowcount
+    stale = connection.execute(text("select published_at < date_trunc('day', now(), 'UTC') from catalog.published")).scalar_one()
+    if not (moved or expired or stale):
+        return False
+    tables = [model for model in models.values() if model.kind == "table"]
+    first = _above(models, DECIDED_BY)
+    for model in sorted(tables, key=lambda model: model.key not in first):  # a stable sort: each after those it builds on
+        progress(model.key)
+        refresh(connection, model)
+        if model.key == DECIDED_BY:
+            progress("decisions")
+            decide(connection)
+    progress("changes")
+    record_changes(connection)
+    announce(connection)
+    return True
+
+
+def line_up(connection: Connection) -> None:
+    """Wait until nobody publishes, and keep others waiting until the transaction ends. Whoever then changes decisions may publish them."""
+    wait_in_line(connection, _LOCK)
+
+
+def publish_decisions(connection: Connection, models: Mapping[str, SqlModel], model_ids: Sequence[str]) -> int:
+    """Bring what follows from the decisions on some models up to them, in the transaction of `connection`, which has to have lined up before it
+    changed them: what is served never follows half of them. Returns the new number of what is published."""
+    cards = list(connection.scalars(text(CARDS), {"ids": list(model_ids)}))
+    for key, column in FOLLOWS_DECISIONS.items():
+        refresh(connection, models[key], only=(column, cards))
+    return announce(connection, whole=False)
+
+
+def announce(connection: Connection, *, whole: bool = True) -> int:
+    """Give what is published a new number, and tell those who keep pages of it when the transaction commits. Returns the number. Only where the
+    whole was published it counts as published now: a table that follows the date is looked at again on each day."""
+    version: int = connection.execute(
+        text(
+            "update catalog.published set version = version + 1, published_at = case when :whole then now() else published_at end returning version"
+        ),
+        {"whole": whole},
+    ).scalar_one()
+    connection.execute(text("select pg_notify(:channel, :version)"), {"channel": CHANNEL, "version": str(version)})
+    return version
+
+
+def _above(models: Mapping[str, SqlModel], key: str) -> set[str]:
+    """A model and all that it is built on."""
+    found: set[str] = set()
+    waiting = [key]
+    while waiting:
+        model = models.get(waiting.pop())
+        if model is not None and model.key not in found:
+            found.add(model.key)
+            waiting.extend(model.refs)
+    return found
