@@ -1,0 +1,347 @@
+"""The list of models as SQL: what may be asked of it, which rows that leaves, and what a row says. One statement makes a page."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from model_assets.api.asking import Instant, Meter, Name, Words, instant, utc
+from model_assets.api.cursors import Place
+from model_assets.api.visibility import sees
+from model_assets.identity.tables import provider_of
+
+#: name of a sort -> (its value, its type); price is that of the meter that is asked for
+SORTS = {
+    "name": ('lower(card.name) collate "C"', "text"),
+    "released_on": ("card.released_on", "date"),
+    "context_tokens": ("card.context_tokens", "bigint"),
+    "providers": ("cardinality(card.providers)", "integer"),
+    "first_seen": ("card.first_seen", "timestamptz"),
+    "changed_at": ("card.changed_at", "timestamptz"),
+    "price": ("{price}", "numeric"),
+}
+PRICE_COLUMNS = {"input": "card.input_usd_per_mtok", "output": "card.output_usd_per_mtok"}
+#: the base price of a span: what is asked of anybody, for a request of any length at any hour
+BASE = (
+    "span.currency = 'USD' and span.state in ('paid', 'free') and span.service_tier = 'standard' and span.prompt_above_tokens = 0"
+    " and span.time_window is null and span.detail is null and (span.variant is null or span.model is null)"
+)
+#: the spans of a card's offers that were served then
+THEN = f"span.served_in @> cast(:as_of as timestamptz) and {BASE}"
+SOLD_THEN = f"""
+        cross join lateral (
+            select coalesce((
+                select json_object_agg(price.meter, json_build_object('amount', trim_scale(price.amount)::text, 'currency', 'USD', 'per', price.per))
+                from (
+                    select span.meter, span.per, min(span.amount) as amount from catalog.price_span as span
+                    where (span.model = card.model_id or (card.kind = 'listing' and span.offer = card.model_id)) and {THEN}
+                    group by span.meter, span.per
+                ) as price
+            ), '{{}}') as prices,
+            array(
+                select distinct link.sold_by from history.link
+                join history.listing as listing on listing.key_id = link.key_id and listing.seen @> cast(:as_of as timestamptz)
+                left join catalog.source_rank as rank on rank.source = listing.source
+                where link.seen @> cast(:as_of as timestamptz) and rank.sells is not false
+                  and (link.model = card.model_id or (card.kind = 'listing' and link.offer = card.model_id))
+                order by link.sold_by
+            ) as providers
+        ) as past"""
+PRICES = """(select json_object_agg(price.key, json_build_object('amount', price.value, 'currency', 'USD', 'per', meter.per))
+             from jsonb_each_text(card.prices) as price join catalog.meter on meter.meter = price.key)"""
+RELEASED_LATELY = "coalesce(card.released_on between (now() at time zone 'UTC')::date - 30 and (now() at time zone 'UTC')::date, false)"
+
+
+def _has(capability: str) -> str:
+    return f"case when card.capabilities <> '{{}}' then '{capability}' = any(card.capabilities) end"
+
+
+#: stands for the condition by which a caller sees the card `other`
+SEES_OTHER = "$sees other$"
+
+
+def _if_seen(model: str) -> str:
+    """A model that is named beside another one: only where the caller sees it as well."""
+    return f"(select other.model_id from catalog.model_card as other where other.model_id = {model} and {SEES_OTHER})"
+
+
+#: what a row says, as SQL over `card` and, of a model, its row of catalog.model
+FIELDS = {
+    "id": "card.model_id",
+    "kind": "card.kind",
+    "name": "card.name",
+    "author": "card.author",
+    "derivative_of": _if_seen("card.derivative_of"),
+    "family": "card.family",
+    "description": "card.description",
+    "released_on": "card.released_on",
+    "released_on_precision": "model.released_on_precision",
+    "knowledge_cutoff": "card.knowledge_cutoff",
+    "knowledge_cutoff_precision": "model.knowledge_cutoff_precision",
+    "context_tokens": "card.context_tokens",
+    "max_output_tokens": "card.max_output_tokens",
+    "input_modalities": "card.input_modalities",
+    "output_modalities": "card.output_modalities",
+    "capabilities": "card.capabilities",
+    "supports_temperature": _has("temperature"),
+    "supports_attachments": _has("attachment"),
+    "open_weights": "card.open_weights",
+    "license": "card.license",
+    "hugging_face_id": "model.hugging_face_id",
+    "docs_url": "model.docs_url",
+    "lifecycle": "card.lifecycle",
+    "retires_on": "card.retires_on",
+    "replaced_by": _if_seen("card.replaced_by"),
+    "status": "card.status",
+    "tiers": "array_remove(array[case when card.is_free then 'free' end, case when card.is_pro then 'pro' end,"
+    " case when card.is_enterprise then 'enterprise' end], null)",
+    "providers": "card.providers",
+    "provider_count": "cardinality(card.providers)",
+    "offers": "card.offers",
+    "input_usd_per_mtok": "card.prices ->> 'input'",
+    "output_usd_per_mtok": "card.prices ->> 'output'",
+    "cache_read_usd_per_mtok": "card.prices ->> 'cache_read'",
+    "cache_write_usd_per_mtok": "card.prices ->> 'cache_write_5m'",
+    "prices": f"coalesce({PRICES}, '{{}}')",
+    "cheapest_offer": "card.cheapest_offer",
+    "free": "card.any_free",
+    "disputed": "card.disputed",
+    "new": RELEASED_LATELY,
+    "first_seen": utc("card.first_seen"),
+    "changed_at": utc("card.changed_at"),
+    "gone_at": utc("card.gone_at"),
+}
+#: the same of a past instant: what does not change with time, and what was sold then
+PAST_FIELDS = {
+    name: FIELDS[name] for name in ("id", "kind", "name", "author", "family", "released_on", "released_on_precision", "first_seen")
+} | {
+    "providers": "past.providers",
+    "provider_count": "cardinality(past.providers)",
+    "input_usd_per_mtok": "past.prices #>> '{input,amount}'",
+    "output_usd_per_mtok": "past.prices #>> '{output,amount}'",
+    "cache_read_usd_per_mtok": "past.prices #>> '{cache_read,amount}'",
+    "cache_write_usd_per_mtok": "past.prices #>> '{cache_write_5m,amount}'",
+    "prices": "past.prices",
+}
+PAST_SORTS = ("name", "released_on", "price", "first_seen")
+PAST_FILTERS = {
+    "provider",
+    "author",
+    "released_after",
+    "q",
+    "meter",
+    "min_price",
+    "max_price",
+    "sort",
+    "page",
+    "limit",
+    "cursor",
+    "fields",
+    "as_of",
+}
+
+Sort = Literal[
+    "name", "-name", "released_on", "-released_on", "context_tokens", "-context_tokens", "price", "-price", "providers", "-providers",
+    "first_seen", "-first_seen", "changed_at", "-changed_at",
+]  # fmt: skip
+Count = Annotated[int, Field(ge=0, le=2**53)]
+Usd = Annotated[Decimal, Field(ge=0, le=10**12, max_digits=40, allow_inf_nan=False)]
+
+
+class Asked(BaseModel):
+    """What is asked of the list of models."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    page: Annotated[int, Field(ge=1, le=100_000)] | None = Field(default=None, description="from 1; instead of a cursor")
+    limit: int = Field(default=20, ge=1, le=100, description="rows of a page")
+    cursor: Annotated[str, Field(min_length=1, max_length=2000)] | None = Field(default=None, description="next_cursor of the page before")
+    provider: Name | None = Field(default=None, description="who sells it, as any source spells it")
+    author: Name | None = Field(default=None, description="who trained it")
+    status: Literal["new", "active", "disabled", "inactive"] | None = None
+    modality: Name | None = Field(default=None, description="what it takes or makes")
+    input_modality: Name | None = None
+    output_modality: Name | None = None
+    capability: Annotated[list[Name], Field(max_length=20)] = Field(default=[], description="several: it has all of them")
+    license: Name | None = Field(default=None, description="as the source spells it, whatever the case")
+    open_weights: bool | None = None
+    min_context: Count | None = Field(default=None, description="at least so many tokens of context")
+    meter: Meter = Field(default="input", description="the meter of min_price, max_price and the sort price")
+    min_price: Usd | None = Field(default=None, description="least base price, USD per unit of the meter")
+    max_price: Usd | None = None
+    tier: Literal["free", "pro", "enterprise"] | None = Field(default=None, description="what this tier may use now")
+    lifecycle: Literal["alpha", "beta", "stable", "deprecated", "retired"] | None = None
+    released_after: date | None = None
+    free: bool | None = Field(default=None, description="whether some offer is free, proven")
+    new: bool | None = Field(default=None, description="whether it was released within the last 30 days")
+    q: Words | None = Field(default=None, description="words in any order, each somewhere in its ids, name, author or family")
+    sort: Sort = Field(default="name", description="a minus before it: descending. What has no value comes last")
+    fields: Words | None = Field(default=None, description="only these, separated by commas", examples=["id,name,prices"])
+    as_of: Instant | None = Field(default=None, description="what was listed at this instant, at the prices served then; a day is its end")
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Asked":
+        if self.page is not None and self.cursor is not None:
+            raise ValueError("page and cursor are two ways to the same: give one of them")
+        if self.q is not None and not 1 <= len(self.q.split()) <= 20:
+            raise ValueError("q is of one to twenty words")
+        if self.as_of is not None:
+            if late := sorted(self.model_fields_set - PAST_FILTERS):
+                raise ValueError(f"{', '.join(late)} cannot be asked of the past: leave it out, or as_of")
+            if self.sort.lstrip("-") not in PAST_SORTS:
+                raise ValueError(f"the past can be sorted by {', '.join(PAST_SORTS)}")
+        known = FIELDS if self.as_of is None else PAST_FIELDS
+        if odd := [name for name in self.wanted if name not in known]:
+            raise ValueError(f"there is no field {odd[0][:60]!r}. There are: {', '.join(known)}")
+        return self
+
+    @property
+    def wanted(self) -> list[str]:
+        """The fields of a row, in order."""
+        if self.fields is None:
+            return list(FIELDS if self.as_of is None else PAST_FIELDS)
+        return list(dict.fromkeys(name.strip() for name in self.fields.split(",")))
+
+    @property
+    def offset(self) -> int:
+        """How many rows come before the page, where no cursor says so."""
+        return ((self.page or 1) - 1) * self.limit
+
+    def question(self, tier: str) -> str:
+        """What a cursor is bound to: who sees, the filters and the sort."""
+        said = self.model_dump(mode="json", exclude={"page", "limit", "cursor", "fields"})
+        return hashlib.sha256(json.dumps([tier, said], sort_keys=True).encode()).hexdigest()
+
+
+def page_of(asked: Asked, tier: str, after: Place | None) -> tuple[str, dict[str, Any]]:
+    """The statement of a page, and what it binds: (version, published_at, total, keys, ids, data as JSON); one row more than the page has, if
+    there is one, is in keys and ids alone."""
+    bound: dict[str, Any] = {"limit": asked.limit, "as_of": instant(asked.as_of)}
+    key, kind = _key(asked)
+    order, beyond = _order(asked.sort.startswith("-"), kind)
+    where = " and ".join([sees(tier), *_conditions(asked, bound)])
+    if after is not None:
+        bound |= {"after": after.key, "after_id": after.last_id}
+        skip = f"where {beyond if after.key is not None else BEYOND_NULL}"
+    else:
+        bound["offset"] = asked.offset
+        skip = ""
+    known = FIELDS if asked.as_of is None else PAST_FIELDS
+    row = as_json({name: known[name] for name in asked.wanted}, tier)
+    statement = f"""
+with matched as materialized (
+    select card.model_id, {key} as key from catalog.model_card as card{_joined(asked)} where {where}
+),
+page as (
+    select * from matched {skip} order by {order} limit :limit + 1 {"" if after else "offset :offset"}
+),
+numbered as (select page.*, row_number() over (order by {order}) as place from page)
+select published.version, {utc("published.published_at")} as published_at, (select count(*) from matched) as total,
+       (select array_agg(key::text order by place) from numbered) as keys, (select array_agg(model_id order by place) from numbered) as ids,
+       (select json_agg({row} order by numbered.place)::text
+        from numbered join catalog.model_card as card on card.model_id = numbered.model_id
+        left join catalog.model as model on model.model = card.model_id{_then(asked)}
+        where numbered.place <= :limit) as data
+from catalog.published
+"""
+    return statement, bound
+
+
+def as_json(fields: Mapping[str, str], tier: str) -> str:
+    """SQL: a row as a tier sees it."""
+    pairs = ", ".join(f"'{name}', {value}" for name, value in fields.items())
+    return f"json_build_object({pairs})".replace(SEES_OTHER, sees(tier, "other"))
+
+
+def _key(asked: Asked) -> tuple[str, str]:
+    value, kind = SORTS[asked.sort.lstrip("-")]
+    return value.format(price=_price(asked)), kind
+
+
+def _price(asked: Asked) -> str:
+    if asked.as_of is not None:
+        return "priced.amount"
+    return PRICE_COLUMNS.get(asked.meter, f"(card.prices ->> '{asked.meter}')::numeric")  # a name of METERS
+
+
+BEYOND_NULL = 'key is null and model_id collate "C" > :after_id'
+
+
+def _order(descending: bool, kind: str) -> tuple[str, str]:
+    """(the order, the condition on what comes after a row that has a value). Rows without a value come last; the id decides among equals."""
+    after = f"cast(:after as {kind})" + (' collate "C"' if kind == "text" else "")
+    sign, way = ("<", "desc") if descending else (">", "asc")
+    beyond = f'(key is null or key {sign} {after} or (key = {after} and model_id collate "C" > :after_id))'
+    return f'key {way} nulls last, model_id collate "C"', beyond
+
+
+def _joined(asked: Asked) -> str:
+    if asked.as_of is None or not (asked.sort.endswith("price") or asked.min_price is not None or asked.max_price is not None):
+        return ""
+    return f"""
+    left join (
+        select coalesce(span.model, span.offer) as model_id, min(span.amount) as amount from catalog.price_span as span
+        where span.meter = '{asked.meter}' and {THEN} group by 1
+    ) as priced on priced.model_id = card.model_id"""
+
+
+def _then(asked: Asked) -> str:
+    """What was sold of a row at a past instant."""
+    return "" if asked.as_of is None else SOLD_THEN
+
+
+def _conditions(asked: Asked, bound: dict[str, Any]) -> list[str]:
+    """The filters as SQL; what they compare with is bound."""
+    found: list[str] = []
+
+    def add(condition: str, **values: Any) -> None:
+        found.append(condition)
+        bound.update(values)
+
+    if asked.as_of is not None:
+        add("card.listed_in @> cast(:as_of as timestamptz)")
+    if asked.provider is not None:
+        add(
+            _PROVIDER_THEN if asked.as_of else "card.providers @> array[cast(:provider as text)]", provider=provider_of(asked.provider).name
+        )
+    if asked.modality is not None:
+        add("(:modality = any(card.input_modalities) or :modality = any(card.output_modalities))", modality=asked.modality)
+    if asked.capability:
+        add("card.capabilities @> cast(:capabilities as text[])", capabilities=asked.capability)
+    if asked.license is not None:
+        add("lower(card.license) = lower(:license)", license=asked.license)
+    for column in ("author", "status", "lifecycle", "open_weights"):
+        if (value := getattr(asked, column)) is not None:
+            add(f"card.{column} = :{column}", **{column: value})
+    for direction in ("input", "output"):
+        if (value := getattr(asked, f"{direction}_modality")) is not None:
+            add(f":{direction} = any(card.{direction}_modalities)", **{direction: value})
+    if asked.min_context is not None:
+        add("card.context_tokens >= :min_context", min_context=asked.min_context)
+    for bound_name, sign in (("min_price", ">="), ("max_price", "<=")):
+        if (value := getattr(asked, bound_name)) is not None:
+            add(f"{_price(asked)} {sign} :{bound_name}", **{bound_name: value})
+    if asked.tier is not None:
+        add(f"card.is_{asked.tier}")
+    if asked.released_after is not None:
+        add("card.released_on > :released_after", released_after=asked.released_after)
+    if asked.free is not None:
+        add("card.any_free = :free", free=asked.free)
+    if asked.new is not None:
+        add(f"{RELEASED_LATELY} = :new", new=asked.new)
+    for number, word in enumerate((asked.q or "").split()):
+        add(f"strpos(card.words, lower(:word_{number})) > 0", **{f"word_{number}": word})
+    return found
+
+
+_PROVIDER_THEN = """card.model_id in (
+    select coalesce(offer.model, offer.offer) from catalog.offer as offer
+    where offer.provider = :provider and offer.first_seen <= :as_of and coalesce(offer.last_seen > :as_of, true) and exists (
+        select from history.link
+        join history.listing as listing on listing.key_id = link.key_id and listing.seen @> cast(:as_of as timestamptz)
+        left join catalog.source_rank as rank on rank.source = listing.source
+        where link.offer = offer.offer and link.seen @> cast(:as_of as timestamptz) and rank.sells is not false))"""

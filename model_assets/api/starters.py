@@ -1,0 +1,78 @@
+"""Who may start a sync: an admin; whoever has ADMIN_KEY, in a header or an address; a schedule that has CRON_SECRET. Each returns who it was, in a word.
+
+Scripts that know of no header may have the key in their address, `https://sync:ADMIN_KEY@host`: curl makes Basic credentials of it.
+"""
+
+import base64
+import binascii
+import hmac
+from typing import Annotated
+
+from fastapi import Path, Request, Security
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials
+from starlette.concurrency import run_in_threadpool
+
+from model_assets.api.callers import BEARER, admin, bearer, identify, require_secret, secret_matches, unauthenticated, user
+
+KEY = APIKeyHeader(
+    name="X-Admin-Key",
+    auto_error=False,
+    description="ADMIN_KEY. Also taken as a bearer token, or as the password of Basic credentials (any user name), but not from a browser.",
+)
+BY_KEY, BY_SECRET = "ADMIN_KEY", "CRON_SECRET"
+_Bearer = Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)]
+
+
+async def person(http: Request, _: _Bearer, key: Annotated[str | None, Security(KEY)]) -> str:
+    """An admin, or ADMIN_KEY. Raises Problem: 401, 403, 429."""
+    expected = http.app.state.parts.settings.admin_key
+    if key is None:
+        key = _basic_password(http)
+    if key is not None:
+        require_secret(http, key, expected)
+        return BY_KEY
+    if secret_matches(_token(http), expected):
+        return BY_KEY
+    return str((await admin(await user(await run_in_threadpool(identify, http)))).user_id)
+
+
+async def by_schedule(http: Request, _: _Bearer) -> str:
+    """A schedule, by CRON_SECRET as a bearer token. Raises Problem: 401, also where none is configured; 429."""
+    require_secret(http, _token(http), http.app.state.parts.settings.cron_secret)
+    return BY_SECRET
+
+
+async def by_program(http: Request, _: _Bearer) -> str:
+    """A program, by CRON_SECRET as a bearer token, or by the HMAC-SHA256 of the body with it, in hex, in X-Signature. Raises Problem as before."""
+    signature = http.headers.get("x-signature")
+    if signature is None:
+        return await by_schedule(http, None)
+    secret = http.app.state.parts.settings.cron_secret
+    expected = hmac.new(secret.encode(), await http.body(), "sha256").hexdigest() if secret else ""
+    require_secret(http, signature.strip().lower().removeprefix("sha256="), expected)
+    return BY_SECRET
+
+
+async def holder_of_path_key(http: Request, key: Annotated[str, Path(description="ADMIN_KEY")]) -> str:
+    """Whoever has ADMIN_KEY in the address. Raises Problem: 401, 429."""
+    require_secret(http, key, http.app.state.parts.settings.admin_key)
+    return BY_KEY
+
+
+def _token(http: Request) -> str | None:
+    given = http.headers.getlist("authorization")
+    return bearer(given[0]) if len(given) == 1 else None
+
+
+def _basic_password(http: Request) -> str | None:
+    """The password of Basic credentials; null where there are none. A browser would send those it once knew to whoever asks for it: not from there."""
+    given = http.headers.getlist("authorization")
+    scheme, _, encoded = (given[0] if len(given) == 1 else "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    if "origin" in http.headers or "sec-fetch-site" in http.headers:
+        raise unauthenticated()
+    try:
+        return base64.b64decode(encoded, validate=True).decode().partition(":")[2]
+    except (binascii.Error, ValueError):
+        return ""

@@ -1,0 +1,73 @@
+"""Knows the number of what is published: told by the database at once, and asked again every few seconds."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+import psycopg
+
+from model_assets.api.pages import Pages
+from model_assets.api.warm import Address, hottest
+from model_assets.database import plain
+from model_assets.publishing import CHANNEL
+
+LOG = logging.getLogger(__name__)
+PROFILES = "model_assets_profiles"
+ASK_EVERY = 5.0  # seconds
+AGAIN_AFTER = 1.0  # seconds after a connection was lost
+
+
+class Watch(threading.Thread):
+    """Keeps `pages` at the published number. While it has no connection the number is unknown, and nothing old is served."""
+
+    def __init__(
+        self,
+        url: str,
+        pages: Pages,
+        forget_profile: Callable[[str | None], None],
+        warm: Callable[[list[Address]], object] = lambda _: None,
+    ) -> None:
+        super().__init__(name="published", daemon=True)
+        self.url = plain(url)
+        self.pages = pages
+        self.forget_profile = forget_profile
+        self.warm = warm
+        self._ending = threading.Event()
+
+    def run(self) -> None:
+        while not self._ending.is_set():
+            try:
+                self._listen()
+            except psycopg.Error as error:
+                LOG.warning("the database does not tell of what is published: %s", " ".join(str(error).split())[:200])
+            finally:
+                self.pages.now_is(None)
+                self.forget_profile(None)
+            self._ending.wait(AGAIN_AFTER)
+
+    def end(self) -> None:
+        """End the thread, within a second."""
+        self._ending.set()
+
+    def _listen(self) -> None:
+        with psycopg.connect(self.url, autocommit=True, connect_timeout=3, application_name="model-assets api (watch)") as connection:
+            connection.execute(f"listen {CHANNEL}".encode())
+            connection.execute(f"listen {PROFILES}".encode())
+            self._look(connection)
+            waited = 0.0
+            while not self._ending.is_set():
+                told = list(connection.notifies(timeout=0.5, stop_after=1))
+                waited += 0.5
+                for notice in told:
+                    if notice.channel == PROFILES:
+                        self.forget_profile(notice.payload or None)
+                if waited >= ASK_EVERY or any(notice.channel == CHANNEL for notice in told):
+                    waited = 0.0
+                    self._look(connection)
+
+    def _look(self, connection: psycopg.Connection) -> None:
+        row = connection.execute("select version from catalog.published").fetchone()
+        before, wanted = self.pages.version, hottest(self.pages)
+        self.pages.now_is(row[0] if row else None)
+        if before is not None and before != self.pages.version:
+            self.warm(wanted)
