@@ -63,6 +63,7 @@ defs = dg.Definitions(
         settled_assets.most_listings_are_resolved,
         settled_assets.most_scores_are_of_known_models,
         settled_assets.most_names_in_mentions_are_clear,
+        settled_assets.audit_is_whole,
         settled_assets.no_change_is_held,
         settled_assets.sources_do_not_contradict_themselves,
         upkeep.database_has_room,

@@ -178,6 +178,17 @@ def most_names_in_mentions_are_clear(postgres: Postgres) -> dg.AssetCheckResult:
     )
 
 
+@dg.asset_check(asset=DECISION, name="audit_is_whole", description="No row of access.audit is missing, edited or forged.")
+def audit_is_whole(postgres: Postgres) -> dg.AssetCheckResult:
+    with postgres.begin() as connection:
+        breaks = connection.execute(text("select audit_id, what from access.audit_breaks() limit 20")).all()
+    said = "; ".join(f"row {audit_id}: {what}" for audit_id, what in breaks)
+    return dg.AssetCheckResult(
+        passed=not breaks,
+        description=f"{said}. Somebody wrote to it past the database: restore it from a backup beside this one, and compare." if breaks else None,
+    )
+
+
 @dg.asset_check(asset=HELD, name="no_change_is_held", description="No changed price waits to prove itself, or for a person's word.")
 def no_change_is_held(postgres: Postgres) -> dg.AssetCheckResult:
     with postgres.begin() as connection:

@@ -164,7 +164,9 @@ def test_the_lineage_goes_from_a_feed_to_what_is_served() -> None:
     assert dg.AssetKey(["identity", "link"]) in graph.get(dg.AssetKey(["gate", "held_change"])).parent_keys
     for decided in ("identity/link", "gate/held_change"):
         assert dg.AssetKey.from_user_string(decided) in graph.get(dg.AssetKey(["catalog", "price_span"])).parent_keys
-    assert dg.AssetKey(["access", "policy"]) in graph.get(dg.AssetKey(["access", "listing_access"])).parent_keys
+    assert dg.AssetKey(["access", "policy"]) in graph.get(dg.AssetKey(["access", "listing_rule"])).parent_keys
+    assert dg.AssetKey(["access", "offer_access"]) in graph.get(dg.AssetKey(["access", "decision"])).parent_keys
+    assert dg.AssetKey(["access", "decision"]) in graph.get(dg.AssetKey(["access", "model_access"])).parent_keys
     below = dg.AssetSelection.assets("raw/openrouter").downstream().resolve(graph)
     assert {key.to_user_string() for key in below} >= {"catalog/price", "access/free_models", "access/enterprise_models"}
 
@@ -193,6 +195,7 @@ def served(url: str) -> dict[str, list[Any]]:
         "history.score_link",
         "history.mention_link",
         "ops.held_change",
+        "access.decision",
         *(model.key for model in MODELS.values() if model.kind != "function"),
     ]
     leave_out = ["age", "last_success_at", "runs_30_days", "succeeded_30_days", "runs_24_hours", "average_seconds", "p95_seconds"]
@@ -229,7 +232,7 @@ def test_everything_materialised_twice_leaves_what_once_leaves_and_every_check_p
     for key in derived():
         [event] = first[-1].asset_materializations_for_node("__".join(key.path))
         assert event.metadata["dagster/row_count"].value is not None, key
-        if key.path[0] in ("identity", "gate"):
+        if key.path[0] in ("identity", "gate") or key.path == ["access", "decision"]:
             assert event.metadata["dagster/row_count"].value == len(once[str(event.metadata["dagster/table_name"].value)])
         elif key.path != ["access", "policy"]:
             assert event.metadata["dagster/row_count"].value == len(once[".".join(key.path)])

@@ -179,5 +179,6 @@ def test_there_are_guards_of_every_part() -> None:
 def test_each_guard_can_be_taken_away_at_one_place_and_names_a_test(guard) -> None:
     whole = (PROJECT / guard.path).read_text(encoding="utf-8")
     assert whole.count(guard.text) == 1
-    ast.parse(whole.replace(guard.text, guard.mutant))
+    if guard.path.endswith(".py"):
+        ast.parse(whole.replace(guard.text, guard.mutant))
     assert is_a_test(guard.test)

@@ -100,9 +100,7 @@ def _of_runs(rows: list[dict[str, Any]]) -> Iterator[Metric]:
         for end in ("succeeded", "failed"):
             models.add_metric([source, end], sum(row["listings"] for row in mine if (row["status"] == "succeeded") == (end == "succeeded")))
         seconds.add_metric([source], sum(row["runs"] for row in mine), sum(float(row["seconds"]) for row in mine))
-    scheduled = GaugeMetricFamily(
-        "pricing_scheduled_sync_runs_total", "Attempts by Dagster that are kept, by end.", labels=["status"]
-    )
+    scheduled = GaugeMetricFamily("pricing_scheduled_sync_runs_total", "Attempts by Dagster that are kept, by end.", labels=["status"])
     ended = [row for row in rows if row["status"] != "running"]
     for status in STATUSES[1:]:
         scheduled.add_metric([status], sum(row["scheduled"] for row in ended if row["status"] == status))

@@ -62,7 +62,11 @@ def _token_is_optional() -> set[tuple[str, str]]:
     found = set()
     for route in (route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)):
         asked = {asked.call for asked in _within(route.dependant)}
-        if callers.BEARER in asked and callers.user not in asked and (callers.anyone in asked or asked == {route.dependant.call, callers.BEARER}):
+        if (
+            callers.BEARER in asked
+            and callers.user not in asked
+            and (callers.anyone in asked or asked == {route.dependant.call, callers.BEARER})
+        ):
             found |= {(route.path_format, method.lower()) for method in route.methods or ()}
     return found
 

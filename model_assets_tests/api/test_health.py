@@ -86,7 +86,12 @@ def test_metrics_are_for_this_machine_an_admin_and_who_has_the_key(server: str, 
         assert api.client().get("/metrics").status_code == 200
         elsewhere = {"X-Forwarded-For": "192.0.2.7"}
         tokens = {tier: f"Bearer {api.token(f'metrics {tier}', tier)}" for tier in ("free", "enterprise", "admin")}
-        said = {None: 401, f"Bearer {KEY}": 200, "Bearer wrong": 401, **{tokens["free"]: 403, tokens["enterprise"]: 403, tokens["admin"]: 200}}
+        said = {
+            None: 401,
+            f"Bearer {KEY}": 200,
+            "Bearer wrong": 401,
+            **{tokens["free"]: 403, tokens["enterprise"]: 403, tokens["admin"]: 200},
+        }
         for authorization, status in said.items():
             headers = {**elsewhere, **({"Authorization": authorization} if authorization else {})}
             with httpx.Client(base_url=api.address, headers=headers, trust_env=False) as client:
@@ -122,7 +127,9 @@ def test_figures_are_those_of_the_database(own_api: Api) -> None:
 
 
 def test_series_stay_below_500_whatever_is_asked_and_however_many_models_there_are(own_api: Api) -> None:
-    rows = [{"source": source, "listings": 1, "prices": 1, "quarantined": 1, "refused": 1, "age": 1.0, "success": 1.0} for source in SOURCES]
+    rows = [
+        {"source": source, "listings": 1, "prices": 1, "quarantined": 1, "refused": 1, "age": 1.0, "success": 1.0} for source in SOURCES
+    ]
     runs = [
         {"source": source, "status": status, "runs": 1, "scheduled": 1, "seconds": 1.0, "scheduled_seconds": 1.0, "listings": 1}
         for source in SOURCES

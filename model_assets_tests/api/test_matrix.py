@@ -98,10 +98,14 @@ class Scene:
         self.routes = [f"{method.upper()} {path}" for path, operations in self.document["paths"].items() for method in operations]
         with api.connect() as connection:
             found = connection.execute(DISTINCT).fetchall()
-            (self.visible,) = connection.execute("select min(model_id) from catalog.model_card where visible_free and kind = 'model'").fetchone()
+            (self.visible,) = connection.execute(
+                "select min(model_id) from catalog.model_card where visible_free and kind = 'model'"
+            ).fetchone()
             disabled, new, enterprise = (Hidden(*row) for row in found[:3])
             for hidden, word in ((disabled, "said_status = 'disabled'"), (new, "said_status = 'new'"), (enterprise, ENTERPRISE)):
-                connection.execute(f"update access.decision set {word}, decided_by = 'a test', decided_at = now() where model_id = %s", (hidden.subject,))
+                connection.execute(
+                    f"update access.decision set {word}, decided_by = 'a test', decided_at = now() where model_id = %s", (hidden.subject,)
+                )
         republish(api)
         self.hidden = {tier: [disabled, new] + ([] if tier == "enterprise" else [enterprise]) for tier in TIERS}
         self.hidden["admin"] = []
@@ -119,7 +123,9 @@ class Scene:
         if authorization is not None:
             said["Authorization"] = authorization
         if "sync" in route and method in ("GET", "POST"):
-            query = query or "?wait=0" * ("wait" in json.dumps(self.document["paths"][route.partition(" ")[2]][method.lower()].get("parameters", [])))
+            query = query or "?wait=0" * (
+                "wait" in json.dumps(self.document["paths"][route.partition(" ")[2]][method.lower()].get("parameters", []))
+            )
         return self.api.client().request(method, path + query, json=body, headers=said)
 
     def token(self, tier: str | None) -> str | None:
@@ -171,7 +177,12 @@ def test_each_route_lets_in_whom_it_says(scene: Scene) -> None:
                 wrong.append((route, tier, f"{status} is not documented"))
         if CLASS[route] == "who has CRON_SECRET" and scene.ask(route, f"Bearer {CRON_SECRET}").status_code in (401, 403):
             wrong.append((route, "CRON_SECRET", "not let in"))
-        if CLASS[route] == "admins" and "sync" in route and "logs" not in route and scene.ask(route, f"Bearer {ADMIN_KEY}").status_code in (401, 403):
+        if (
+            CLASS[route] == "admins"
+            and "sync" in route
+            and "logs" not in route
+            and scene.ask(route, f"Bearer {ADMIN_KEY}").status_code in (401, 403)
+        ):
             wrong.append((route, "ADMIN_KEY", "not let in"))
     assert wrong == []
 
@@ -196,7 +207,13 @@ def documented(scene: Scene, route: str) -> set[int]:
 def test_no_route_takes_a_forged_or_expired_token(scene: Scene) -> None:
     forged = {name: f"Bearer {make()}" for name, (algorithm, make) in FORGERIES.items() if algorithm == "HS256"}
     assert len(forged) >= KINDS
-    forged = {"expired": f"Bearer {token(None, claims(exp=1))}", "no scheme": "", "basic": "Basic dXNlcjpwYXNz", "a scheme alone": "Bearer", "two": f"{scene.tokens['admin']}, {scene.tokens['free']}"} | forged
+    forged = {
+        "expired": f"Bearer {token(None, claims(exp=1))}",
+        "no scheme": "",
+        "basic": "Basic dXNlcjpwYXNz",
+        "a scheme alone": "Bearer",
+        "two": f"{scene.tokens['admin']}, {scene.tokens['free']}",
+    } | forged
     wrong, bodies = [], set()
     for route in scene.routes:
         if CLASS[route] in ("everybody", "who has ADMIN_KEY"):
@@ -216,7 +233,7 @@ def test_no_route_takes_a_forged_or_expired_token(scene: Scene) -> None:
 
 def test_a_hidden_model_is_as_one_that_is_not_there_whatever_the_route(scene: Scene) -> None:
     wrong = []
-    about_a_model = [route for route in scene.routes if "{model_id}" in route or route in BODIES and "ID" in json.dumps(BODIES[route])]
+    about_a_model = [route for route in scene.routes if "{model_id}" in route or (route in BODIES and "ID" in json.dumps(BODIES[route]))]
     for route in (route for route in about_a_model if CLASS[route] != "admins"):
         for tier in TIERS[:-1]:
             absent = bare(scene.ask(route, scene.token(tier), ABSENT), ABSENT)

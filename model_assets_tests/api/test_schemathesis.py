@@ -20,7 +20,12 @@ ADMIN_KEY, CRON_SECRET = "an admin key of the tests", "a cron secret of the test
 EACH = 25  # requests at each route; some are met twice
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 MADE = hypothesis.settings(
-    max_examples=EACH, derandomize=True, deadline=None, database=None, phases=[hypothesis.Phase.generate], suppress_health_check=list(hypothesis.HealthCheck)
+    max_examples=EACH,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    phases=[hypothesis.Phase.generate],
+    suppress_health_check=list(hypothesis.HealthCheck),
 )
 
 
@@ -58,7 +63,14 @@ def real_ids(api: Api) -> dict[str, list[str]]:
         models = [row[0] for row in connection.execute("select model_id from catalog.model_card order by offers desc nulls last limit 20")]
         decided = [row[0] for row in connection.execute("select model_id from access.decision order by 1 limit 20")]
         sources = [row[0] for row in connection.execute("select source from ops.source order by 1")]
-    return {"model_id": models + decided, "source": sources, "user_id": ["the tester"], "key": [ADMIN_KEY], "ids": [",".join(models[:2])], "model": models}
+    return {
+        "model_id": models + decided,
+        "source": sources,
+        "user_id": ["the tester"],
+        "key": [ADMIN_KEY],
+        "ids": [",".join(models[:2])],
+        "model": models,
+    }
 
 
 def with_real_ids(case: Case, ids: dict[str, list[str]], chosen: random.Random) -> None:

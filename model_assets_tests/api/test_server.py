@@ -218,7 +218,9 @@ def test_several_workers_count_together_and_end_together(url: str, tmp_path: Pat
             assert httpx.get(f"http://127.0.0.1:{api.port}/healthz", trust_env=False).status_code == 200
         for where in (api.port, own_port):
             said = httpx.get(f"http://127.0.0.1:{where}/metrics", trust_env=False).text
-            counted = [line for line in said.splitlines() if line.startswith("model_assets_api_request_seconds_count") and 'group="health"' in line]
+            counted = [
+                line for line in said.splitlines() if line.startswith("model_assets_api_request_seconds_count") and 'group="health"' in line
+            ]
             assert sum(float(line.rpartition(" ")[2]) for line in counted) >= 40
             assert "model_assets_database_up 1.0" in said
         assert httpx.get(f"http://127.0.0.1:{own_port}/api/v1/models", trust_env=False).headers["content-type"].startswith("text/plain")
