@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import httpx
@@ -38,10 +39,12 @@ ALLOWED = "select * from access.can_user_use_model(null, :model)"
 
 def fill(url: str, listings: int) -> None:
     """About so many listings, with their prices, read as any payload is, and published."""
-    body = payload_of(listings * 4)
-    with connect(url) as connection:
-        observation = observations.record(connection, SOURCE.name, datetime.now(UTC), body, url="http://bench", origin="recording")
-    pipeline.publish(url, SOURCE, pipeline.audit(url, SOURCE, observation), lambda _: None)
+    for source, rows in ((SOURCE, listings * 4), (replace(SOURCE, name="openrouter"), 2_000)):  # OpenRouter's own list is short
+        with connect(url) as connection:
+            observation = observations.record(
+                connection, source.name, datetime.now(UTC), payload_of(rows), url="http://bench", origin="recording"
+            )
+        pipeline.publish(url, source, pipeline.audit(url, source, observation), lambda _: None)
     settle(url, read_settings({}).model_policy_file)
     with connect(url) as connection:
         connection.execute(text("update access.decision set rule_status = 'active', rule_free = true"))
@@ -129,7 +132,9 @@ def http_figures(url: str) -> list[tuple[str, float, float, bool]]:
         constant, _ = load(port, "/constant")
         kept, _ = load(port, LIST)
         uncached, slow = load(port, FILTER)
-    print(f"\nan answer of {size:,} bytes, {CONNECTIONS} connections: constant {constant:,.0f}/s, kept {kept:,.0f}/s, uncached filter {uncached:,.0f}/s")
+    print(
+        f"\nan answer of {size:,} bytes, {CONNECTIONS} connections: constant {constant:,.0f}/s, kept {kept:,.0f}/s, uncached filter {uncached:,.0f}/s"
+    )
     return [
         ("a kept list, % of a constant answer", 100 * kept / constant, 80.0, True),
         ("an uncached filter, % of it", 100 * uncached / constant, 10.0, True),

@@ -1,27 +1,30 @@
-"""The tables of features and faults: every line has its row, and what a row names is there. And the list of guards: each can be taken away."""
+"""The tables of features, faults and addresses: every line has its row, and what a row names is there. And the list of guards: each can be taken away."""
 
 import ast
 import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 from bench.mutations import guards
 from model_assets import settings
+from model_assets.api.app import create_app
 from model_assets.cli import cli
 from model_assets.definitions import defs
 from model_assets.settings import PROJECT, read_settings
+from model_assets_tests.api.test_matrix import CLASS
 from model_assets_tests.test_pipeline import select
 
-FEATURES, FAULTS = PROJECT / "docs" / "features.md", PROJECT / "docs" / "faults.md"
+FEATURES, FAULTS, API = (PROJECT / "docs" / f"{name}.md" for name in ("features", "faults", "api"))
+PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
 TESTS = PROJECT / "model_assets_tests"
 #: of each system: how many lines it has, and the letters of what its running code does besides
 SYSTEMS = {"000": (34, "abcdefg"), "001": (56, "abcdef"), "002": (29, "abcdefghi"), "003": (25, "abcde"), "004": (24, "abcd")}
 KINDS = {"I": 10, "U": 19, "D": 18, "A": 18}
-MARKS = {"yes", "part", "API", "no"}
+MARKS = {"yes", "part", "no"}
 SCHEMAS = ("raw", "staged", "history", "catalog", "access", "ops")
 
 
@@ -81,8 +84,8 @@ def test_every_row_says_whether_it_works_and_where_or_why_not() -> None:
         what, mark, where = cells
         assert what, number
         assert mark in MARKS, number
-        assert quoted(where) or "README" in where or mark == "API", f"{number} names no place"
-        assert mark != "part" or re.search(r";|,| no | not |comes? with", where), f"{number} does not say what is missing"
+        assert quoted(where) or "README" in where, f"{number} names no place"
+        assert mark != "part" or re.search(r";|,| no | not ", where), f"{number} does not say what is missing"
 
 
 @cache
@@ -103,9 +106,12 @@ def known() -> frozenset[str]:
 
 
 def is_there(said: str) -> bool:
-    """Whether what a page names is a command, a file, a test, a variable, or something of Dagster's. Options of commands are looked at elsewhere."""
+    """Whether what a page names is a command, an address, a file, a test, a variable, or something of Dagster's. Options of commands are looked at
+    elsewhere."""
     if said.startswith("model-assets "):
         return said.split()[1] in cli.commands
+    if asked := addresses(said):
+        return asked <= set(routes())
     if "::" in said:
         return is_a_test(said)
     return said in known() or said.removeprefix("make ") in known() or ("/" in said and (PROJECT / said).exists())
@@ -120,7 +126,7 @@ def named_in(page: Path) -> Iterator[tuple[str, str]]:
 
 
 #: what the old systems call theirs, where a row has to name it
-THEIRS = {"/api/models", "monitor"}
+THEIRS = {"monitor"}
 
 
 @pytest.mark.parametrize("page", [FEATURES, FAULTS], ids=lambda page: page.stem)
@@ -145,6 +151,8 @@ def test_what_is_not_there_is_found_out() -> None:
     assert not is_there("test_cli.py::test_what_nobody_wrote")
     assert not is_there("docs/nothing.md")
     assert not is_there("catalog.nothing")
+    assert not is_there("GET /api/v1/nothing")
+    assert not is_there("GET, DELETE /api/v1/models")
     assert not is_there("MODEL_NOTHING")
 
 
@@ -155,13 +163,90 @@ def test_every_fault_and_invariant_has_one_row() -> None:
     assert [row.number for row in rows(FAULTS)] == [f"{kind}{number}" for kind, most in KINDS.items() for number in range(1, most + 1)]
 
 
-def test_every_fault_is_injected_by_a_test_that_exists_or_says_why_not() -> None:
-    for number, (what, injected, shown) in rows(FAULTS):
+def test_every_fault_is_injected_by_a_test_that_exists() -> None:
+    for number, (what, injected, _) in rows(FAULTS):
         assert what, number
         assert [said for said in quoted(injected) if not is_a_test(said)] == [], number
-        assert quoted(injected) or shown, f"{number} has neither a test nor a reason"
-    without = {row.number[0] for row in rows(FAULTS) if not quoted(row.cells[1])}
-    assert without <= {"A"}  # what comes with the HTTP API
+        assert quoted(injected), f"{number} has no test"
+
+
+# --- addresses ---
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The OpenAPI document."""
+    found: dict[str, Any] = create_app(read_settings({}), "postgresql://nobody@127.0.0.1:1/none").openapi()
+    return found
+
+
+@cache
+def routes() -> dict[str, str]:
+    """method and address of each route, with `{}` for each parameter -> as the document has it."""
+    return {
+        blank(f"{method.upper()} {path}"): f"{method.upper()} {path}"
+        for path, operations in document()["paths"].items()
+        for method in operations
+    }
+
+
+def blank(address: str) -> str:
+    """An address without the names of its parameters, and without a query."""
+    return re.sub(r"\{\w+\}", "{}", address).partition("?")[0]
+
+
+def addresses(said: str) -> set[str]:
+    """The addresses that `GET, POST /api/v1/models` names; none where it names none."""
+    found = re.fullmatch(r"([A-Z]+(?:, [A-Z]+)*) (/\S+)", said)
+    return {blank(f"{method} {found[2]}") for method in found[1].split(", ")} if found else set()
+
+
+def test_every_address_has_one_row_that_says_who_may_use_it() -> None:
+    named: dict[str, str] = {}
+    for line in API.read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        for address in addresses(cells[0].strip("`")):
+            assert address not in named, f"{address} has two rows"
+            assert cells[2], address
+            named[address] = cells[1]
+    assert named.keys() == routes().keys()
+    assert {address: named[address] for address in named if named[address] != who(routes()[address])} == {}
+
+
+def who(route: str) -> str:
+    """Who may use a route, in the words of the page; by the matrix, in which every tier tries every route."""
+    found = {"everybody": "anyone", "everybody, and more with a token": "anyone", "users": "user", "admins": "admin"}.get(CLASS[route])
+    if found is None:
+        return CLASS[route].removeprefix("who has ")
+    method, _, path = route.partition(" ")
+    security = document()["paths"][path][method.lower()].get("security", [])
+    return f"{found} or key" if any("APIKeyHeader" in one for one in security) else found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_address_that_a_page_names_or_calls_is_there(page: Path) -> None:
+    whole = page.read_text(encoding="utf-8")
+    prose = re.sub(r"^```.*?^```$", "", whole, flags=re.MULTILINE | re.DOTALL)
+    named = {address for said in quoted(prose) if "*" not in said for address in addresses(said)}
+    # where somebody has to put in a name of their own it is written like `SOURCE`
+    assert [address for address in sorted(named) if blank(re.sub(r"/[A-Z]{2,}(?=/|$)", "/{x}", address)) not in routes()] == []
+    for called in re.findall(r"(?:\$API|http://127\.0\.0\.1:8000)(/[^\s\"'?)]*)", whole):
+        assert any(fits(called, route.partition(" ")[2]) for route in routes()), called
+
+
+def fits(called: str, path: str) -> bool:
+    """Whether an address with its values is one of a route; an id may hold slashes."""
+    return re.fullmatch(re.escape(path).replace(r"\{\}", ".+"), called) is not None
+
+
+def test_every_setting_of_the_api_is_explained() -> None:
+    watched = settings._Watched({})
+    read_settings(watched)
+    wanted = {name for name in watched.asked if name.startswith(("API_", "JWT_"))} | {"ADMIN_KEY", "CRON_SECRET", "OPENROUTER_MODELS_LIST"}
+    explained = {
+        name for line in API.read_text(encoding="utf-8").splitlines() if line.startswith("| `") for name in quoted(line.split("|")[1])
+    }
+    assert wanted - explained == set()
 
 
 # --- guards ---

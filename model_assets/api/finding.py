@@ -20,7 +20,7 @@ PLAN = f"{_CHOSEN} link.model = :model and link.variant = :variant"
 OFFER = f"{_CHOSEN} link.offer = :given"
 SLUG = f"{_CHOSEN} link.model = (select min(model) from catalog.curated where slug = :given having count(distinct model) = 1)"
 #: offers that are kept from everybody but admins: of plans that wait, or are disabled
-HIDDEN_OFFERS = "select unnest(hidden_offers) from catalog.model_card where model_id = :model"
+HIDDEN_OFFERS = "select unnest(hidden_offers) from catalog.model_card where model_id = any(:models)"
 
 
 class Found(NamedTuple):
@@ -88,7 +88,7 @@ def find(seen: Seen, given: str, provider: str | None = None, at: datetime | Non
     if len(models) > 1 or (not models and len(cards) > 1):
         raise Problem(409, "AMBIGUOUS", f"{given[:200]!r} stands for several. Say which, by its id: {', '.join((models or cards)[:10])}.")
     named = meaning(given, links)
-    return Found(named.model or cards[0], named, named.link.rule, hidden_offers(seen, named.model))
+    return Found(named.model or cards[0], named, named.link.rule, hidden_offers(seen, models))
 
 
 def links_of(seen: Seen, given: str, provider: str | None = None, at: datetime | None = None) -> list[Link]:
@@ -118,16 +118,22 @@ def visible(seen: Seen, links: Sequence[Link]) -> list[Link]:
         return [link for link in links if card_of(link) in shown]
     plans = sorted({subject_of(link) for link in links if link.model and link.variant})
     flag = f"access.is_{seen.tier}"
-    kept = f"select model_id from access.model_access as access where model_id = any(:plans) and not ({flag} and status in ('active', 'inactive'))"
+    kept = f"select model_id from access.model_access as access where model_id = any(:plans) and not ({flag} and decided_status = 'active')"
     hidden = set(seen.connection.scalars(text(kept), {"plans": plans})) if plans else set()
     return [link for link in links if card_of(link) in shown and subject_of(link) not in hidden]
 
 
-def hidden_offers(seen: Seen, model: str | None) -> tuple[str, ...]:
-    """The offers of a model that a caller who sees the model may not see."""
-    if model is None or seen.tier == "admin":
+def hidden_offers(seen: Seen, models: Sequence[str]) -> tuple[str, ...]:
+    """The offers of models that a caller who sees the models may not see."""
+    if not models or seen.tier == "admin":
         return ()
-    return tuple(seen.connection.scalars(text(HIDDEN_OFFERS), {"model": model}))
+    return tuple(seen.connection.scalars(text(HIDDEN_OFFERS), {"models": list(models)}))
+
+
+def unsold(seen: Seen, links: Sequence[Link]) -> list[Link]:
+    """Links of what a caller sees; of an offer that is hidden from them only which model it is, and not who lists it."""
+    hidden = set(hidden_offers(seen, sorted({link.model for link in links if link.model})))
+    return [link._replace(source="", provider="", listed_id="") if link.offer in hidden else link for link in links]
 
 
 def card_of(link: Link) -> str:

@@ -21,7 +21,7 @@ BROWSERS = (
     (b"referrer-policy", b"no-referrer"),
 )
 #: addresses that hold a secret, up to where it begins
-SECRET_PATHS = re.compile(r"(/admin/pricing/sync/)[^/]+")
+SECRET_PATHS = re.compile(r"(/admin/+pricing/+sync/+)[^/]+", re.IGNORECASE)
 
 Observe = Callable[[str, str, int, float], None]
 

@@ -39,6 +39,7 @@ SOLD_THEN = f"""
                 from (
                     select span.meter, span.per, min(span.amount) as amount from catalog.price_span as span
                     where (span.model = card.model_id or (card.kind = 'listing' and span.offer = card.model_id)) and {THEN}
+                        and span.offer <> all(card.hidden_offers)
                     group by span.meter, span.per
                 ) as price
             ), '{{}}') as prices,
@@ -46,7 +47,7 @@ SOLD_THEN = f"""
                 select distinct link.sold_by from history.link
                 join history.listing as listing on listing.key_id = link.key_id and listing.seen @> cast(:as_of as timestamptz)
                 left join catalog.source_rank as rank on rank.source = listing.source
-                where link.seen @> cast(:as_of as timestamptz) and rank.sells is not false
+                where link.seen @> cast(:as_of as timestamptz) and rank.sells is not false and link.offer <> all(card.hidden_offers)
                   and (link.model = card.model_id or (card.kind = 'listing' and link.offer = card.model_id))
                 order by link.sold_by
             ) as providers
@@ -285,7 +286,7 @@ def _joined(asked: Asked) -> str:
     return f"""
     left join (
         select coalesce(span.model, span.offer) as model_id, min(span.amount) as amount from catalog.price_span as span
-        where span.meter = '{asked.meter}' and {THEN} group by 1
+        where span.meter = '{asked.meter}' and {THEN} and {_SHOWN.format("span")} group by 1
     ) as priced on priced.model_id = card.model_id"""
 
 
@@ -338,9 +339,11 @@ def _conditions(asked: Asked, bound: dict[str, Any]) -> list[str]:
     return found
 
 
-_PROVIDER_THEN = """card.model_id in (
+#: what is hidden now is hidden from questions about the past as well
+_SHOWN = "{}.offer not in (select unnest(hidden.hidden_offers) from catalog.model_card as hidden)"
+_PROVIDER_THEN = f"""card.model_id in (
     select coalesce(offer.model, offer.offer) from catalog.offer as offer
-    where offer.provider = :provider and offer.first_seen <= :as_of and coalesce(offer.last_seen > :as_of, true) and exists (
+    where {_SHOWN.format("offer")} and offer.provider = :provider and offer.first_seen <= :as_of and coalesce(offer.last_seen > :as_of, true) and exists (
         select from history.link
         join history.listing as listing on listing.key_id = link.key_id and listing.seen @> cast(:as_of as timestamptz)
         left join catalog.source_rank as rank on rank.source = listing.source

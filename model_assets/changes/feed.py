@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from model_assets.api.visibility import sees
+from model_assets.api.visibility import sees, shows
 from model_assets.errors import ModelAssetsError
 
 LIMIT = 500
@@ -57,17 +57,17 @@ def position_of(connection: Connection, cursor: Cursor) -> int:
 
 
 def may_see(tier: str) -> str:
-    """The SQL condition on rows of catalog.change (as `change`): those of models that a tier sees in the catalogue, and of plans of them (`:free`)
-    only where the tier could use that plan as well."""
+    """The SQL condition on rows of catalog.change (as `change`): those of models that a tier sees in the catalogue, but of offers that are hidden
+    from it, and of plans of them (`:free`) only where the tier could use that plan as well."""
     if tier == "admin":
         return "true"
     plan = (
-        "exists (select from access.model_access as plan where plan.model_id = change.model_id and plan.status in ('active', 'inactive')"
+        "exists (select from access.model_access as plan where plan.model_id = change.model_id and plan.decided_status = 'active'"
         f" and plan.is_{tier})"
     )
     return (
         "exists (select from catalog.model_card as card where card.model_id = coalesce(change.model, change.model_id)"
-        f" and {sees(tier)} and (change.model_id = card.model_id or {plan}))"
+        f" and {sees(tier)} and (change.offer is null or {shows(tier, 'change')}) and (change.model_id = card.model_id or {plan}))"
     )
 
 

@@ -9,10 +9,11 @@ from typing import Annotated, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import URL
 from starlette.responses import Response
 
+from model_assets.api.asking import Name, Words
 from model_assets.api.callers import Anyone
 from model_assets.api.errors import Problem, documented
 from model_assets.api.pages import Page as Bytes

@@ -13,7 +13,19 @@ from model_assets.api.openrouter_shape import DEFAULT, LISTED, in_shape
 from model_assets.api.pages import INWARD, Page, etag_of, send
 
 router = APIRouter(tags=["OpenRouter's shape"])
-HIDDEN = "select coalesce(json_agg(model_id), '[]')::text from access.model_access where status in ('new', 'disabled')"
+#: what only admins may see, gone or not: by its own id, and by each under which OpenRouter lists or listed it
+HIDDEN = """
+select coalesce(json_agg(named.id), '[]')::text
+from access.model_access as access
+cross join lateral (
+    select access.model_id as id
+    union
+    select link.listed_id from history.link as link
+    where link.source = 'openrouter'
+        and access.model_id in (link.model || case when link.variant <> '' then ':' || link.variant else '' end, link.offer)
+) as named
+where access.decided_status <> 'active'
+"""
 
 
 class Architecture(BaseModel):

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from model_assets.api.asking import Instant, Meta, Name, Seen, Words, instant, told
 from model_assets.api.callers import Anyone
-from model_assets.api.finding import card_of, links_of, visible
+from model_assets.api.finding import card_of, links_of, unsold, visible
 from model_assets.identity.link import Link
 
 router = APIRouter(prefix="/api/v1", tags=["identity"])
@@ -70,7 +70,8 @@ def resolve(request: Request, caller: Anyone, asked: ResolveRequest) -> Response
         known: dict[str, dict[str, Any]] = {}
         for given in asked.ids:
             if given not in known:
-                known[given] = _resolution(given, visible(seen, links_of(seen, given, asked.provider, instant(asked.as_of))))
+                links = visible(seen, links_of(seen, given, asked.provider, instant(asked.as_of)))
+                known[given] = _resolution(given, unsold(seen, links))
         return [known[given] for given in asked.ids]
 
     _, body = told(request, caller, make)

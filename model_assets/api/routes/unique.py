@@ -43,7 +43,7 @@ left join lateral (
     from (
         select distinct on (offer.provider) offer.provider, offer.input_usd_per_mtok as input, offer.output_usd_per_mtok as output
         from catalog.offer as offer
-        where offer.model = page.model_id and offer.listed and offer.variant is null
+        where offer.model = page.model_id and offer.listed and offer.variant is null and offer.offer <> all(page.hidden_offers)
         order by offer.provider, offer.input_usd_per_mtok nulls last, offer.output_usd_per_mtok nulls last, offer.offer
     ) as seller
 ) as sellers on true
