@@ -25,9 +25,10 @@ lint: .venv/installed-dev  ## style
 types: .venv/installed-dev  ## types
 	$(BIN)/python -m mypy
 
-bench: .venv/installed-dev  ## cost of parsing and merging, as a ratio to a raw COPY; time to answers (of RECORDINGS); rows of a log a second; Hugging Face at 200,000 models
+bench: .venv/installed-dev  ## cost of parsing and merging, as a ratio to a raw COPY; time to answers (of RECORDINGS); rows of a log a second; the API's speed; Hugging Face at 200,000 models
 	$(BIN)/python -m bench.ledger; ledger=$$?; $(BIN)/python -m bench.answers $(RECORDINGS); answers=$$?; \
-	$(BIN)/python -m bench.replay; replay=$$?; $(BIN)/python -m bench.huggingface; exit $$((ledger | answers | replay | $$?))
+	$(BIN)/python -m bench.replay; replay=$$?; $(BIN)/python -m bench.api; api=$$?; \
+	$(BIN)/python -m bench.huggingface; exit $$((ledger | answers | replay | api | $$?))
 
 orders: .venv/installed-dev  ## import RECORDINGS in many orders, and compare the ledgers byte by byte
 	$(BIN)/python -m bench.orders "$(or $(RECORDINGS),model_assets/recordings)"

@@ -23,7 +23,7 @@ _LOCK_CLASS = "hashtext('model_assets.sync_run')"
 _DAGSTER_RUN = "hashtext('model_assets.dagster_run'), hashtext(:dagster_run_id)"
 
 WHAT_TO_DO: dict[type[Exception], str] = {
-    FetchFailed: "Nothing, if it passes: the next scheduled run tries again. What the source said last stays served.",
+    FetchFailed: "If it passes there is nothing to do: the next scheduled run tries again. What the source said last stays served.",
     PayloadRefused: "Look at the reasons; if the payload is right after all, run `model-assets accept SOURCE INSTANT`.",
     NothingRecorded: "Put a recording of that day into a recordings folder and run the day again, or leave it missing.",
     BadPayload: "Look at the payload in raw.payload; if the source changed its shape, its file in model_assets/sources needs a new rule.",

@@ -9,9 +9,9 @@ from model_assets.access import inbox_sensor
 from model_assets.alerts import sensors as alerts
 from model_assets.changes.sensor import webhooks_sent
 from model_assets.executors import executor
-from model_assets.publishing import publish
 from model_assets.resources import Feeds, Postgres
 from model_assets.settings import read_settings
+from model_assets.settling import publish_settled
 from model_assets.source_assets import source_assets
 from model_assets.sources import SOURCES
 from model_assets.sql_assets import sql_asset_checks, sql_assets
@@ -56,7 +56,7 @@ defs = dg.Definitions(
         settled_assets.mention_link,
         settled_assets.held_change,
         settled_assets.decision,
-        *sql_assets(MODELS, WRITTEN_BY, lambda connection: publish(connection, MODELS)),
+        *sql_assets(MODELS, WRITTEN_BY, lambda connection: publish_settled(connection, MODELS)),
     ],
     asset_checks=[
         *(automation.freshness_check(source) for source in SOURCES.values()),

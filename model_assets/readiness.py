@@ -50,8 +50,8 @@ def ready_ledger(settings: Settings, *, writing: bool = True) -> str:
 
 WRITTEN = (
     "ops.sync_run", "ops.observation", "ops.held_change", "raw.body", "raw.payload", "history.listing", "history.price", "history.link",
-    "history.score", "history.score_link", "history.mention", "history.mention_link", "ops.popularity", "access.policy", "access.decision", "ops.alert", "ops.alert_delivery",
-    "ops.sync_request", "ops.sync_request_source",
+    "history.score", "history.score_link", "history.mention", "history.mention_link", "ops.popularity",
+    "access.policy", "access.decision", "ops.alert", "ops.alert_delivery", "ops.sync_request", "ops.sync_request_source",
     "catalog.change", "catalog.change_begin", "catalog.change_access", "ops.webhook", "ops.webhook_secret",
 )  # fmt: skip
 

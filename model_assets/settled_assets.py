@@ -10,8 +10,8 @@ from model_assets.gate.held_changes import refresh_held
 from model_assets.identity.links import refresh_links
 from model_assets.identity.score_links import refresh_score_links
 from model_assets.mentions.links import refresh_mention_links
-from model_assets.publishing import publish
 from model_assets.resources import Postgres
+from model_assets.settling import publish_settled
 from model_assets.sources import SOURCES
 from model_assets.sql_models import load_models
 
@@ -111,12 +111,10 @@ def held_change(postgres: Postgres) -> dg.MaterializeResult:
 )  # fmt: skip
 def decision(postgres: Postgres) -> dg.MaterializeResult:
     with postgres.begin() as connection:
-        publish(connection, load_models())
+        publish_settled(connection, load_models())
         rows = connection.execute(text("select status, count(*) from access.model_access group by status")).all()
-    counts = {status: count for status, count in rows}
-    return dg.MaterializeResult(
-        metadata={"dagster/row_count": sum(counts.values()), "dagster/table_name": "access.decision", **counts}
-    )
+    counts: dict[str, int] = dict(row._tuple() for row in rows)
+    return dg.MaterializeResult(metadata={"dagster/row_count": sum(counts.values()), "dagster/table_name": "access.decision", **counts})
 
 
 @dg.asset_check(asset=LINK, name="most_listings_are_resolved", description="At least four listings in five are resolved to a model.")
@@ -185,7 +183,9 @@ def audit_is_whole(postgres: Postgres) -> dg.AssetCheckResult:
     said = "; ".join(f"row {audit_id}: {what}" for audit_id, what in breaks)
     return dg.AssetCheckResult(
         passed=not breaks,
-        description=f"{said}. Somebody wrote to it past the database: restore it from a backup beside this one, and compare." if breaks else None,
+        description=f"{said}. Somebody wrote to it past the database: restore it from a backup beside this one, and compare."
+        if breaks
+        else None,
     )
 
 

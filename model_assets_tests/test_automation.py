@@ -289,7 +289,16 @@ def below(key: dg.AssetKey) -> set[dg.AssetKey]:
 
 def test_catalog_follows_a_history_although_most_days_are_missing() -> None:
     selection = dg.AssetSelection.groups("identity", "gate", "catalog", "access")
-    decided = ("listing_rule", "listing_access", "free_models", "pro_models", "enterprise_models", "offer_access", "decision", "model_access")
+    decided = (
+        "listing_rule",
+        "listing_access",
+        "free_models",
+        "pro_models",
+        "enterprise_models",
+        "offer_access",
+        "decision",
+        "model_access",
+    )
     below_policy = {f"access/{name}" for name in decided} | {"catalog/model_card"}
     below_history = {
         f"catalog/{name}" for name in ("listing", "price_claim", "price_change", "price_span", "price", "dispute", "model", "source_health")

@@ -66,7 +66,18 @@ COMMANDS = {
     "access",
     "api",
 }
-WITHOUT_JSON = {"up", "api", "migrate", "dsn", "env", "down", "install-schedule", "identity", "score", "access"}  # the last three are groups
+WITHOUT_JSON = {
+    "up",
+    "api",
+    "migrate",
+    "dsn",
+    "env",
+    "down",
+    "install-schedule",
+    "identity",
+    "score",
+    "access",
+}  # the last three are groups
 NEEDING_A_DATABASE = [
     "up --wait 0", "purge", "sync", "sync --dry-run", "accept openrouter 2026-05-18", "quarantine", "status", "verify-db", "migrate", "dsn", "env",
     "price gpt-4o", "diff --from 2026-05-18", "quickstart", f"import {shlex.quote(str(BUNDLED_RECORDINGS))}",

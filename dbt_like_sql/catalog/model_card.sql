@@ -22,7 +22,17 @@ with offer as materialized (
     from {{ ref("catalog.offer") }} as offer
     left join {{ ref("access.model_access") }} as access
         on access.model_id = coalesce(offer.model || coalesce(':' || offer.variant, ''), offer.offer)
+    {% if few %} where offer.model = any(:few) or offer.model is null and offer.offer = any(:few) {% endif %}
 ),
+{% if few %}
+-- the listings that are, or were, of these models
+meant as materialized (
+    select key_id from {{ ref("history.link") }} where model = any(:few) or offer = any(:few)
+    union
+    select key_id from {{ ref("history.listing") }}
+    where provider || ':?' || listed_id = any(:few) and (select bool_or(model is null) from offer)
+),
+{% endif %}
 decided as (
     select
         model_id,
@@ -102,13 +112,25 @@ heard as (
     from {{ ref("history.listing") }} as listing
     left join {{ ref("history.link") }} as link on link.key_id = listing.key_id and link.seen && listing.seen
     left join {{ ref("catalog.source_rank") }} as rank on rank.source = listing.source
+    {% if few %} where listing.key_id in (select key_id from meant) {% endif %}
     group by 1
 ),
 named as (
-    select offer, max(name) as name
-    from {{ ref("catalog.identity") }}
-    where model is null
-    group by offer
+    select coalesce(link.offer, listing.provider || ':?' || listing.listed_id) as offer, max(listing.name) as name
+    from (
+        select distinct on (key_id) key_id, provider, listed_id, name
+        from {{ ref("history.listing") }}
+        {% if few %} where key_id in (select key_id from meant) {% endif %}
+        order by key_id, lower(seen) desc
+    ) as listing
+    left join (
+        select distinct on (key_id) key_id, model, offer
+        from {{ ref("history.link") }}
+        {% if few %} where key_id in (select key_id from meant) {% endif %}
+        order by key_id, lower(seen) desc nulls last
+    ) as link on link.key_id = listing.key_id
+    where link.model is null
+    group by 1
 ),
 known as (
     select
@@ -152,7 +174,7 @@ known as (
         coalesce(decided.visible_pro, false) as visible_pro,
         coalesce(decided.visible_enterprise, false) as visible_enterprise,
         coalesce(decided.hidden_offers, '{}') as hidden_offers
-    from {{ ref("catalog.model") }} as model
+    from (select * from {{ ref("catalog.model") }} {% if few %} where model = any(:few) {% endif %}) as model
     full join sold on sold.model_id = model.model
     left join called on called.model_id = sold.model_id
     left join named on named.offer = sold.model_id

@@ -10,6 +10,13 @@ SET = """
 insert into access.profile as profile (user_id, tier) values (:user_id, :tier)
 on conflict (user_id) do update set tier = excluded.tier where profile.tier <> excluded.tier
 """
+#: where every process that remembers tiers listens
+PROFILES = "model_assets_profiles"
+
+
+def tell_of_change(connection: Connection, user_id: str) -> None:
+    """Tell those who remember tiers, when the transaction commits, that this user's may be another one."""
+    connection.execute(text("select pg_notify(:channel, left(:user_id, 1000))"), {"channel": PROFILES, "user_id": user_id})
 
 
 def profile(connection: Connection, user_id: str) -> dict[str, Any]:
@@ -22,3 +29,4 @@ def set_tier(connection: Connection, user_id: str, tier: str, actor: str, why: s
     """Give a user a tier (free, pro, enterprise or admin), audited; one who has it already stays as he is."""
     with speaking(connection, actor, why, request_id):
         connection.execute(text(SET), {"user_id": user_id, "tier": tier})
+    tell_of_change(connection, user_id)

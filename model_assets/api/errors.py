@@ -104,9 +104,20 @@ def unavailable(why: str, seconds: int = RETRY_AFTER) -> Problem:
 
 def _invalid(error: RequestValidationError) -> Problem:
     """What is wrong with the request; never the value itself, which may be a secret."""
-    wrong = [{"where": [str(part) for part in one["loc"]], "what": str(one["msg"])} for one in error.errors()[:20]]
+    wrong = [{"where": [str(part) for part in one["loc"]], "what": _what(one)} for one in error.errors()[:20]]
     first = f"{'.'.join(wrong[0]['where'])}: {wrong[0]['what']}" if wrong else "it cannot be read"
     return Problem(422, None, f"The request is not valid: {first}.", details=wrong)
+
+
+def _what(one: dict[str, Any]) -> str:
+    """What is wrong at one place, in our words where the validator's own are for programmers in Python."""
+    ours = {
+        "extra_forbidden": f"there is no such {'parameter' if one['loc'][0] == 'query' else 'field'}",
+        "missing": "it is missing",
+        "json_invalid": "that is no JSON",
+        "model_attributes_type": "it is no JSON object. Send one, with Content-Type: application/json",
+    }
+    return ours.get(one["type"], str(one["msg"]).removeprefix("Value error, ").removesuffix("."))
 
 
 def _of_http(error: HTTPException) -> Problem:

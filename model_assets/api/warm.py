@@ -16,8 +16,9 @@ Address = tuple[str, bytes]
 
 
 def hottest(pages: Pages) -> list[Address]:
-    """The addresses of those pages that callers without a token asked for last: path and query."""
-    return [(path, query.removeprefix(INWARD)) for tier, path, query in pages.hottest(PAGES * 5) if tier == ANONYMOUS.tier][:PAGES]
+    """The addresses of those pages that callers without a token asked for last: path and query. What is kept under more than its query is none."""
+    asked = [(path, query.removeprefix(INWARD)) for tier, path, query in pages.hottest(PAGES * 5) if tier == ANONYMOUS.tier]
+    return [(path, query) for path, query in asked if b" " not in query][:PAGES]
 
 
 async def warm(app: ASGIApp, addresses: Iterable[Address]) -> None:

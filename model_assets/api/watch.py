@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import psycopg
 
+from model_assets.access.users import PROFILES
 from model_assets.api.pages import Pages
 from model_assets.api.warm import Address, hottest
 from model_assets.database import plain
 from model_assets.publishing import CHANNEL
 
 LOG = logging.getLogger(__name__)
-PROFILES = "model_assets_profiles"
 ASK_EVERY = 5.0  # seconds
 AGAIN_AFTER = 1.0  # seconds after a connection was lost
 

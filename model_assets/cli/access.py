@@ -93,6 +93,9 @@ def set_model(model: str, status: str | None, take_back: bool, why: str, json_wa
 
     What is not given stays as it is.
     """
+    from model_assets.publishing import line_up, publish_decisions
+    from model_assets.sql_models import load_models
+
     parts: dict[str, Any] = {part.name: None for part in fields(Word)} if take_back else {}
     if status:
         parts["status"] = None if status == BACK else status
@@ -102,8 +105,9 @@ def set_model(model: str, status: str | None, take_back: bool, why: str, json_wa
         raise click.UsageError("Say at least one thing: --status, --free, --no-free, --daily-limit, ...")
     url = ready_ledger(read_settings())
     with connect(url) as connection:
+        line_up(connection)
         [row] = change(connection, [(model, Word(**parts), None)], getpass.getuser(), why)
-    _publish(url)
+        publish_decisions(connection, load_models(), [row["model_id"]])
     _show([answers.plain(row)], LISTED, json_wanted, "")
 
 
@@ -219,12 +223,6 @@ def inbox(json_wanted: bool) -> None:
     rows = [answers.plain(row) for row in load_inbox(ready_ledger(settings), settings.model_policy_file)]
     _show(rows, ("inbox_id", "source", "models", "received_at", "status", "message"), json_wanted, "Nothing waits in the inbox.")
     raise SystemExit(1 if any(row["status"] == "refused" for row in rows) else 0)
-
-
-def _publish(url: str) -> None:
-    from model_assets.settling import publish
-
-    publish(url)
 
 
 def _show(rows: list[dict[str, Any]], columns: tuple[str, ...], json_wanted: bool, none: str) -> None:

@@ -102,12 +102,17 @@ def migrate() -> None:
 
     What follows from the ledger is brought up to the rules of this version. Safe to run again, and from several machines at once.
     """
+    from model_assets.access.roles import make_roles
     from model_assets.settling import settle
 
     settings = read_settings()
     url = ledger_url(settings)
     revision = migrated(url)
     settle(url, settings.model_policy_file)
+    with connect(url) as connection:
+        hint = make_roles(connection)
+    if hint:
+        complain(hint)
     say(f"the database is at revision {revision}")
 
 

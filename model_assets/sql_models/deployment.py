@@ -48,25 +48,23 @@ def refresh(connection: Connection, model: SqlModel, only: tuple[str, Sequence[s
     wait_in_line(connection, "pg_advisory_xact_lock(:lock, hashtext(:key))", {"lock": LOCK, "key": model.key})
     if relation_kinds(connection).get(model.key) != "table":
         raise ModelAssetsError(f"There is no table {model.key} yet. Run `model-assets migrate`, which makes the SQL models.")
-    built, among = f"{model.schema}_{model.name}__new", _among(only)
-    run(connection, f"create temp table {built} on commit drop as select * from (\n{model.sql}\n) as made where {among}")
+    built, among, query = f"{model.schema}_{model.name}__new", "true", model.sql
+    if only is not None:  # with the values in it, so that the planner can count them
+        values = f"array[{', '.join(map(literal, only[1]))}]::text[]"
+        among, query = f"{quoted(only[0])} = any({values})", model.sql_of_few(values)
+    run(connection, f"create temp table {built} on commit drop as select * from (\n{query}\n) as made where {among}")
     run(connection, f"analyze {built}")
     gone = run(
         connection, f"delete from {model.key} as old where {among} and not exists (select from {built} as new where new = old)"
     ).rowcount
     come = run(
         connection,
-        f"insert into {model.key} select new.* from {built} as new where not exists (select from {model.key} as old where old = new)",
+        f"insert into {model.key} select new.* from {built} as new where not exists (select from {model.key} as old where {among} and old = new)",
     ).rowcount
     run(connection, f"drop table {built}")
     if gone + come and only is None:
         run(connection, f"analyze {model.key}")
     return gone + come
-
-
-def _among(only: tuple[str, Sequence[str]] | None) -> str:
-    """The condition on a row of being one of those that are meant; with the values in it, so that the planner can count them."""
-    return "true" if only is None else f"{quoted(only[0])} = any(array[{', '.join(map(literal, only[1]))}]::text[])"
 
 
 def _stale(connection: Connection, models: Mapping[str, SqlModel]) -> set[str]:

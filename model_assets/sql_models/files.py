@@ -6,7 +6,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from model_assets.errors import SettingsError
-from model_assets.sql_models.model import NAME, REF, SqlModel
+from model_assets.sql_models.model import FEW, NAME, REF, SqlModel
 from model_assets.sql_models.schema_yml import read_docs
 
 #: beside the package, in a checkout as in site-packages
@@ -14,9 +14,26 @@ FOLDER = Path(__file__).resolve().parents[2] / "dbt_like_sql"
 #: what the migrations make, and SQL models may build on
 BASE_RELATIONS = frozenset(
     {
-        *("history.listing", "history.price", "history.link", "access.policy", "access.decision", "access.profile", "raw.payload", "raw.body"),
+        *(
+            "history.listing",
+            "history.price",
+            "history.link",
+            "access.policy",
+            "access.decision",
+            "access.profile",
+            "raw.payload",
+            "raw.body",
+        ),
         *("ops.source", "ops.observation", "ops.quarantine", "ops.sync_run", "ops.held_change", "ops.held_verdict"),
-        *("ops.identity_correction", "history.score", "history.score_link", "history.mention", "history.mention_link", "ops.popularity", "catalog.published"),
+        *(
+            "ops.identity_correction",
+            "history.score",
+            "history.score_link",
+            "history.mention",
+            "history.mention_link",
+            "ops.popularity",
+            "catalog.published",
+        ),
     }
 )
 _CONFIG = re.compile(r"(materialized|index)\s*:\s*(.*)")
@@ -81,10 +98,10 @@ def _check_file(model: SqlModel) -> None:
 def _refs(path: Path, template: str) -> tuple[str, ...]:
     refs = tuple(dict.fromkeys(match[2] for match in REF.finditer(template)))
     odd = [ref for ref in refs if not re.fullmatch(rf"{NAME.pattern}\.{NAME.pattern}", ref)]
-    rest = REF.sub("", template)
+    rest = REF.sub("", FEW.sub(lambda match: match[1], template))
     if odd or "{{" in rest or "{%" in rest:
         found = odd[0] if odd else rest[rest.index("{{" if "{{" in rest else "{%") :][:40]
-        raise SettingsError(f'{path}: {found!r} is not understood. The only thing in braces is {{{{ ref("schema.name") }}}}.')
+        raise SettingsError(f'{path}: {found!r} is not understood. In braces are {{{{ ref("schema.name") }}}} and {{% if few %}}.')
     return refs
 
 

@@ -2,6 +2,7 @@
 
 import random
 
+import dagster as dg
 import pytest
 from sqlalchemy import text
 
@@ -9,6 +10,7 @@ from model_assets.changes import record
 from model_assets.changes.formats import sentence
 from model_assets.changes.record import TYPES, record_changes
 from model_assets.database import connect
+from model_assets.definitions import defs
 from model_assets_tests.changes.world import brief, load, standing, told
 
 CHEAP, DEAR = "0.000001", "0.000002"
@@ -33,6 +35,18 @@ def test_a_new_model_a_price_and_what_became_free_are_told_in_the_order_of_time(
         meter: ({"state": "paid", "amount": "1"}, {"state": "paid", "amount": "2"}) for meter in ("input", "output")
     }
     assert sentence(found[2] | {"at": None}).startswith("openrouter charges 2 USD per 1M tokens for ")
+
+
+@pytest.mark.parametrize("key", ["catalog/model_card", "access/decision"])
+def test_a_step_of_dagster_that_comes_before_that_of_the_links_publishes_no_listing_that_is_not_resolved_yet(
+    url: str, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    load(url, 0, {"a": CHEAP})
+    load(url, 1, {"a": CHEAP, "b": DEAR}, published=False)
+    step = defs.resolve_assets_def(dg.AssetKey(key.split("/")))
+    assert dg.materialize([step]).success
+    assert [(one["type"], one["model_id"]) for one in told(url)] == [("model_added", "lab/b"), ("offer_added", "lab/b")]
 
 
 def test_publishing_again_writes_nothing(url: str) -> None:

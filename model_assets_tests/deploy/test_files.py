@@ -169,7 +169,9 @@ def test_the_image_is_of_a_pinned_base_in_two_stages_and_runs_as_nobody_special(
     assert [rest for name, rest in steps if name == "USER"] == ["10001:10001"]
     assert steps.index(("USER", "10001:10001")) > max(index for index, (name, _) in enumerate(steps) if name == "RUN")
     assert not [name for name, _ in steps if name == "ENTRYPOINT"]  # Dagster's launcher gives `dagster ...` as arguments
-    assert [json.loads(rest) for name, rest in steps if name == "CMD"] == [["model-assets", "up", "--host", "0.0.0.0"]]
+    assert [json.loads(rest) for name, rest in steps if name == "CMD"] == [
+        ["model-assets", "up", "--host", "0.0.0.0", "--api-host", "0.0.0.0"]
+    ]
     assert [rest.partition("CMD ")[2] for name, rest in steps if name == "HEALTHCHECK"] == ['["model-assets", "status"]']
 
 

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from sqlalchemy import Connection, text
 from starlette.responses import Response
 
+from model_assets.access.users import tell_of_change
 from model_assets.api.admin import (
     Admin,
     AdminRoute,
@@ -84,6 +85,7 @@ def put_user(request: Request, caller: Admin, user_id: UserId, wanted: NewTier) 
         if wanted.tier != "admin":
             _some_admin_stays(connection, user_id)
         connection.execute(text(PUT), {"user_id": user_id, "tier": wanted.tier})
+        tell_of_change(connection, user_id)
         found: str = connection.execute(
             text(f"select json_build_object({FIELDS})::text from access.profile as found where user_id = :user_id"), {"user_id": user_id}
         ).scalar_one()

@@ -52,6 +52,22 @@ class Changes(BaseModel):
     more: bool = Field(description="whether more is there already")
 
 
+class ChangesAsked(BaseModel):
+    """Which changes."""
+
+    model_config = ConfigDict(extra="forbid")
+    type: Annotated[list[str], Field(max_length=100)] | None = Field(
+        default=None, description="only these; several by repeating it or with commas"
+    )
+    model: Words | None = Field(default=None, description="only of this model, plan or offer")
+    provider: Name | None = None
+    since: datetime | None = Field(default=None, description="only what was so from this instant on (UTC unless it says otherwise)")
+    limit: int = Field(default=100, ge=1, le=LIMIT)
+    cursor: Annotated[str, Field(max_length=100)] | None = Field(default=None, description="next_cursor of an answer")
+    order: Literal["oldest", "newest"] | None = Field(default=None, description="from where to begin without a cursor")
+    format: Literal["json", "atom", "jsonfeed"] | None = Field(default=None, description="before what Accept says")
+
+
 @router.get(
     "/changes",
     response_model=Changes,
@@ -64,30 +80,19 @@ class Changes(BaseModel):
         **documented(400, 401, 406),
     },
 )
-def changes(
-    request: Request,
-    caller: Anyone,
-    type: Annotated[list[str] | None, Query(description="only these; several by repeating it or with commas")] = None,
-    model: Annotated[str | None, Query(max_length=300, description="only of this model, plan or offer")] = None,
-    provider: Annotated[str | None, Query(max_length=100)] = None,
-    since: Annotated[datetime | None, Query(description="only what was so from this instant on (UTC unless it says otherwise)")] = None,
-    limit: Annotated[int, Query(ge=1, le=LIMIT)] = 100,
-    cursor: Annotated[str | None, Query(max_length=100, description="next_cursor of an answer")] = None,
-    order: Annotated[Literal["oldest", "newest"] | None, Query(description="from where to begin without a cursor")] = None,
-    format: Annotated[Literal["json", "atom", "jsonfeed"] | None, Query(description="before what Accept says")] = None,
-) -> Response:
+def changes(request: Request, caller: Anyone, asked: Annotated[ChangesAsked, Query()]) -> Response:
     """What changed in the catalogue, in the order in which it was recorded. Read on with `next_cursor`: nothing is skipped and nothing comes
     twice. JSON begins with the oldest unless `order=newest`; Atom and JSON Feed hold the newest first."""
-    kind = format or _accepted(request.headers.get("accept"))
+    kind = asked.format or _accepted(request.headers.get("accept"))
     parts = request.app.state.parts
     tier = widened(caller.tier, parts.settings.api_catalogue_tier)
+    # blanks are in no query that comes over HTTP
     key = f"{kind} {request.base_url} ".encode() + request.scope.get("query_string", b"")
     page = parts.pages.get(tier, request.scope["path"], key)
     if page is None:
-        asked = Asked(_types(type), model, provider, None if since is None else _utc(since), limit)
-        version, body = _made(
-            request, tier, asked, cursor, kind, newest_first=(order or ("oldest" if kind == "json" else "newest")) == "newest"
-        )
+        wanted = Asked(_types(asked.type), asked.model, asked.provider, None if asked.since is None else _utc(asked.since), asked.limit)
+        order = asked.order or ("oldest" if kind == "json" else "newest")
+        version, body = _made(request, tier, wanted, asked.cursor, kind, newest_first=order == "newest")
         page = Bytes(body, f'"{version}-{tier}-{kind}"', FORMATS[kind])
         parts.pages.keep(tier, request.scope["path"], key, version, page)
     return send(request, page)
