@@ -71,7 +71,14 @@ defs = dg.Definitions(
     ],
     jobs=[automation.sync, automation.check_freshness, upkeep.purge_job, starting.dry_run, inbox_sensor.inbox_job, people_spoke.settle_job],
     schedules=automation.schedules(SETTINGS),
-    sensors=[*automation.sensors(SETTINGS), *alerts.SENSORS, starting.sync_requests, webhooks_sent, people_spoke.people_spoke],
+    sensors=[
+        *automation.sensors(SETTINGS),
+        *alerts.SENSORS,
+        starting.sync_requests,
+        webhooks_sent,
+        inbox_sensor.inbox_watch,
+        people_spoke.people_spoke,
+    ],
     resources={"postgres": Postgres(), "feeds": Feeds()},
     executor=executor(SETTINGS),
 )

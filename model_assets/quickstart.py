@@ -113,7 +113,7 @@ Next:
   model-assets held; model-assets disputes       what is doubted, and where sources contradict each other
   model-assets diff --from 2026-05-18 --to 2026-05-20
   psql "$(model-assets dsn)" -c "table catalog.source_health"
-  make up                                        Dagster's UI at http://127.0.0.1:3000
+  make up                                        Dagster's UI at http://127.0.0.1:3000, the HTTP API at http://127.0.0.1:8000
   model-assets sync                              the live sources (needs the network)
   model-assets import FOLDER                     your own recordings"""
     if embedded:

@@ -1,5 +1,6 @@
 """What Dagster sees: that it loads, says what it is, and that all of it together makes the catalogue out of recordings."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -175,6 +176,12 @@ def test_every_relation_that_a_model_reads_is_written_by_an_asset() -> None:
     for relation, keys in WRITTEN_BY.items():
         assert keys, relation
         assert all(dg.AssetKey(list(key)) in SPECS for key in keys), relation
+
+
+def test_what_happens_by_itself_is_just_what_the_page_says() -> None:
+    said = (PROJECT / "docs" / "running.md").read_text().partition("## What happens by itself")[2].partition("\n## ")[0]
+    there = {one.name for one in [*(defs.sensors or ()), *(defs.schedules or ())]}
+    assert set(re.findall(r"^\| `(\w+)`", said, re.MULTILINE)) | {"alerts_found", "alerts_sent"} == there  # docs/alerts.md says those
 
 
 def test_the_job_sync_reads_sources_and_nothing_else() -> None:

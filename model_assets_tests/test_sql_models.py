@@ -326,6 +326,23 @@ def test_a_table_on_which_a_view_hangs_is_filled_like_any_other(bare: Engine, wr
     assert put(bare, models) == []
 
 
+def test_a_few_rows_are_brought_up_without_the_others(bare: Engine, write: Write) -> None:
+    where = "{% if few %} where source = any(:few) {% endif %}"
+    sources = (
+        f"-- S.\n-- materialized: table\nselect source, current_setting('test.word') as word from {{{{ ref(\"ops.source\") }}}} {where}"
+    )
+    models = write(sources=sources)
+    assert "any" not in models["catalog.sources"].sql
+    assert "where source = any(array['a', 'b''c']::text[])" in models["catalog.sources"].sql_of_few("array['a', 'b''c']::text[]")
+    with bare.begin() as connection:
+        connection.execute(text("insert into ops.source (source) values ('a'), ('b''c'), ('d'); set local test.word = 'old'"))
+        deploy(connection, models)
+        connection.execute(text("set local test.word = 'new'"))
+        assert refresh(connection, models["catalog.sources"], only=("source", ["a", "b'c"])) == 4  # two out, two in
+        words = dict(connection.execute(text("select source, word from catalog.sources where source in ('a', 'b''c', 'd')")).all())
+    assert words == {"a": "new", "b'c": "new", "d": "old"}
+
+
 def test_only_a_table_that_was_deployed_can_be_refreshed(bare: Engine, write: Write) -> None:
     models = write(numbers=TABLE + NUMBERS, twice=TWICE)
     with bare.begin() as connection:

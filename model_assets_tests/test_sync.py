@@ -157,7 +157,9 @@ def test_what_a_source_still_serves_is_not_sent_again_and_writes_no_claim(url: s
     assert (second.errors, second.observations, second.added, second.changed, second.closed) == ([], 1, 0, 0, 0)
     assert (second.listings, second.prices) == (first.listings, first.prices)
     after = contents(url)
-    assert {table for table in after if after[table] != before[table]} == {"raw.payload", "ops.observation", "ops.source", "ops.sync_run"}
+    assert {table for table in after if after[table] != before[table]} == {
+        "raw.payload", "ops.observation", "ops.source", "ops.sync_run", "ops.move"
+    }  # fmt: skip
 
 
 # --- a dry run --------------------------------------------------------------------------------------------------------------------------

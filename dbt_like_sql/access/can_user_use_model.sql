@@ -29,15 +29,21 @@ begin
     if exists (select from {{ ref("access.decision") }} as decision where decision.model_id = given) then
         subjects := array[given];
     else
-        select array_agg(distinct named.subject), array_agg(distinct named.offer) into subjects, offers
+        -- of one provider, the model that a source knows it to be goes before what others list under that id and could not resolve
+        select array_agg(distinct named.subject) filter (where named.is_best), array_agg(distinct named.offer) filter (where named.is_best)
+        into subjects, offers
         from (
-            select coalesce(link.model || case when link.variant <> '' then ':' || link.variant else '' end, link.offer) as subject, link.offer
+            select
+                decision.model_id as subject,
+                link.offer,
+                seller is null or link.model is not null or bool_and(link.model is null) over () as is_best
             from {{ ref("history.link") }} as link
+            join {{ ref("access.decision") }} as decision
+                on decision.model_id = coalesce(link.model || case when link.variant <> '' then ':' || link.variant else '' end, link.offer)
             where upper_inf(link.seen)
                 and (link.listed_id = given or link.provider || '/' || link.listed_id = given)
                 and (seller is null or seller in (link.provider, link.sold_by))
-        ) as named
-        join {{ ref("access.decision") }} as decision on decision.model_id = named.subject;
+        ) as named;
     end if;
     if subjects is null then
         reason := 'it is not known' || coalesce(' at ' || seller, '');

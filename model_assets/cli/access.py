@@ -173,7 +173,8 @@ def audit(subject: str | None, limit: int, verify: bool, json_wanted: bool) -> N
     if json_wanted:
         print_json(found)
     else:
-        print_rows(found["breaks"], ("audit_id", "what"))
+        if found["breaks"]:
+            print_rows(found["breaks"], ("audit_id", "what"))
         say(f"{found['rows']} rows, the last with hash {found['head']}. {'It is broken.' if found['breaks'] else 'It is whole.'}")
     raise SystemExit(1 if found["breaks"] else 0)
 

@@ -5,7 +5,9 @@
     -- index: (source, listed_id)   (tables only, as many as wanted)
     select source, listed_id from {{ ref("catalog.price") }}
 
-A file that goes on with `create function` is a function. `schema.yml` beside the files describes columns and says what must hold of them.
+Between `{% if few %}` and `{% endif %}` stands what only makes a few rows quicker to find (`:few`: what they have in the column that `refresh`
+is given): without it the query makes the same rows of them, and others. A file that goes on with `create function` is a function. `schema.yml`
+beside the files describes columns and says what must hold of them.
 Views and functions are made anew when their text changed; a table is filled by `deploy` once, and after that by `refresh`.
 """
 

@@ -54,6 +54,8 @@ def refresh(connection: Connection, model: SqlModel, only: tuple[str, Sequence[s
         among, query = f"{quoted(only[0])} = any({values})", model.sql_of_few(values)
     run(connection, f"create temp table {built} on commit drop as select * from (\n{query}\n) as made where {among}")
     run(connection, f"analyze {built}")
+    # rows are compared by hash: where a table counts as empty a loop would be chosen, which reads it again for each row that comes into it
+    run(connection, "set local enable_nestloop = off")
     gone = run(
         connection, f"delete from {model.key} as old where {among} and not exists (select from {built} as new where new = old)"
     ).rowcount
@@ -61,6 +63,7 @@ def refresh(connection: Connection, model: SqlModel, only: tuple[str, Sequence[s
         connection,
         f"insert into {model.key} select new.* from {built} as new where not exists (select from {model.key} as old where {among} and old = new)",
     ).rowcount
+    run(connection, "reset enable_nestloop")
     run(connection, f"drop table {built}")
     if gone + come and only is None:
         run(connection, f"analyze {model.key}")

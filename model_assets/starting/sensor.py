@@ -22,10 +22,11 @@ def look_at_source(context: dg.OpExecutionContext, postgres: Postgres, feeds: Fe
     [report] = loading.sync(postgres.address, [SOURCES[source]], feeds.policy, lambda _: None, dry_run=True)
     found = report.as_dict()
     found["changes"] = [change.as_dict() for change in report.changes[:CHANGES_KEPT]]
+    wrong = "; ".join(error.removeprefix(f"{source}: ") for error in report.errors)
     with postgres.begin() as connection:
-        ended(connection, request_id, source, "failed" if report.errors else "completed", "; ".join(report.errors) or None, found)
-    if report.errors:
-        raise dg.Failure("; ".join(report.errors), allow_retries=False)
+        ended(connection, request_id, source, "failed" if wrong else "completed", wrong or None, found)
+    if wrong:
+        raise dg.Failure(wrong, allow_retries=False)
 
 
 @dg.job(

@@ -42,6 +42,9 @@ def test_a_model_is_disabled_checked_and_given_back(run: Run, settled_copy: str)
     code, out, _ = run("set", model, "--status", "disabled", "--daily-limit", "5", "--why", "unsafe", "--json")
     assert (code, json.loads(out)[0]["status"], json.loads(out)[0]["daily_limit"]) == (0, "disabled", 5)
     assert run("check", "u", model)[:2] == (1, f"u (pro), {model}: no: it is disabled\n")
+    with connect(settled_copy) as connection:  # what lists read follows at once, as over HTTP
+        card = text("select visible_pro from catalog.model_card where model_id = :model")
+        assert connection.execute(card, {"model": model}).scalar_one() is False
     assert [row["model_id"] for row in json.loads(run("list", "--status", "disabled", "--json")[1])] == [model]
     code, out, _ = run("set", model, "--policy", "--why", "mended", "--json")
     assert (json.loads(out)[0]["status"], json.loads(out)[0]["decided_by"], json.loads(out)[0]["daily_limit"]) == ("active", "policy", None)

@@ -110,6 +110,17 @@ def test_a_check_takes_any_id_and_with_a_provider_what_that_one_sells(
     assert (answer.allowed, answer.reason) == (allowed_, reason)
 
 
+def test_of_one_provider_the_known_model_goes_before_what_another_source_could_not_resolve(shop: Connection) -> None:
+    observed(shop, 1, source="other")
+    sell(shop, "m", 1, source="other", provider="dear")
+    link(shop, "m", "lab/m", source="other", provider="dear")
+    shop.execute(text("update history.link set model = null, offer = 'dear:?m', rule = 'unresolved' where source = 'other'"))
+    settle(shop)
+    assert (check(shop, "pro", "m", "dear").model_id, check(shop, "pro", "m", "dear").allowed) == ("lab/m", True)
+    assert check(shop, "pro", "dear:?m").model_id == "dear:?m"
+    assert "stands for 2 models" in check(shop, "pro", "m").reason
+
+
 def test_a_word_of_a_person_counts_at_every_provider_that_sells_it(shop: Connection) -> None:
     change(shop, [("lab/m", Word(is_free=True), None)], "ann")
     assert [check(shop, "free", "m", provider).allowed for provider in ("dear", "cheap")] == [True, True]

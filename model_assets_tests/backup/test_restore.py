@@ -136,7 +136,7 @@ def test_what_is_not_as_the_manifest_says_is_not_restored(settled_copy: str, dum
     execute(settled_copy, "update history.listing set name = 'Another' where ctid = (select min(ctid) from history.listing)")
     dump.write_bytes(back_up(settled_copy, dump.parent / "other.dump").dump.read_bytes())
     reseal(dump)
-    with pytest.raises(ModelAssetsError, match=r"is not what was backed up \(history\.listing has other values in its [\d,]+ rows\)"):
+    with pytest.raises(ModelAssetsError, match=r"is not what was backed up \(history\.listing has other values in its [\d,]+ rows[;)]"):
         restore(dump, old, force=True)
     assert execute(old, "select answer from mine") == [(42,)]
 

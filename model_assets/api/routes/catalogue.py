@@ -66,8 +66,10 @@ class Item(BaseModel):
     output_usd_per_mtok: Decimal | None = None
     cache_read_usd_per_mtok: Decimal | None = None
     cache_write_usd_per_mtok: Decimal | None = Field(default=None, description="for the default lifetime of a cache")
-    prices: dict[str, Amount] = Field(default={}, description="least base price by meter")
-    cheapest_offer: str | None = None
+    prices: dict[str, Amount] = Field(
+        default={}, description="least base price by meter, each of whichever offer has it; `/prices` and `/offers` say of whom"
+    )
+    cheapest_offer: str | None = Field(None, description="paid offer with the least input plus output price; null where nobody asks money")
     free: bool = Field(default=False, description="whether some offer is free: proven, not for want of a price")
     disputed: bool = Field(default=False, description="whether sources name different base prices for some offer")
     new: bool = Field(default=False, description="whether it was released within the last 30 days")
