@@ -326,6 +326,16 @@ def test_a_table_on_which_a_view_hangs_is_filled_like_any_other(bare: Engine, wr
     assert put(bare, models) == []
 
 
+def test_a_table_that_was_deployed_empty_is_filled_by_hash(bare: Engine, write: Write) -> None:
+    many = '-- N.\n-- materialized: table\nselect n from generate_series(1, (select 150000 * count(*) from {{ ref("ops.source") }})) as n'
+    models = write(numbers=many)
+    put(bare, models)
+    with bare.begin() as connection:
+        connection.execute(text("insert into ops.source (source) values ('one'); set local statement_timeout = '10s'"))
+        assert refresh(connection, models["catalog.numbers"]) == 150_000
+        assert connection.execute(text("show enable_nestloop")).scalar_one() == "on"
+
+
 def test_a_few_rows_are_brought_up_without_the_others(bare: Engine, write: Write) -> None:
     where = "{% if few %} where source = any(:few) {% endif %}"
     sources = (

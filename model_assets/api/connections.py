@@ -34,6 +34,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.access_log = False  # ours hides secrets in addresses; uvicorn's own would not, wherever somebody gave it a handler
         self.timer: asyncio.TimerHandle | None = None
         self.writing: asyncio.TimerHandle | None = None
         self.in_head, self.head_size = True, 0
