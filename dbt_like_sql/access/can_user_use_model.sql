@@ -64,7 +64,7 @@ begin
             coalesce(decided.said_enterprise, bool_or(offered.is_enterprise))
         into sold, decided.is_free, decided.is_pro, decided.is_enterprise
         from {{ ref("access.offer_access") }} as offered
-        where offered.model_id = subjects[1] and offered.provider = seller and (offers is null or offered.offer = any(offers));
+        where offered.model_id = subjects[1] and offered.provider = seller and offered.listed and (offers is null or offered.offer = any(offers));
     end if;
     reason := case
         when tier <> 'admin' and not sold then seller || ' does not sell it now'

@@ -14,4 +14,4 @@ from {{ ref("access.listing_rule") }} as rule
 cross join lateral (
     values ('free', rule.free_why), ('pro', rule.pro_why), ('enterprise', rule.enterprise_why)
 ) as allowed (tier, why)
-where allowed.why is not null
+where allowed.why is not null and rule.listed

@@ -1,6 +1,6 @@
 -- The terms of every listing, and by which rule each tier may use it: at least one allow rule of the tier matches and no deny rule of it does.
 -- Without rules, nobody may use anything; what the rules say notwithstanding, the free tier never gets what is dynamic or of unknown price.
--- Grain: one row per source, provider and listed id.
+-- Grain: one row per source, provider and listed id that was ever seen.
 select
     terms.*,
     allowed.why ->> 'free' as free_why,

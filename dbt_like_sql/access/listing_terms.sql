@@ -1,16 +1,38 @@
--- On what terms a listing can be used now, in one word: paid, free, included (in a subscription), dynamic (depends on the route), unknown.
+-- On what terms a listing can be used, in one word: paid, free, included (in a subscription), dynamic (depends on the route), unknown. Of one
+-- that is not listed any more (listed is false) the terms are those of its last day: it cannot be used, but who could use it may still see it.
 -- Prices are those after the gate (catalog.listing_price): one that fell to nothing and is held is still paid.
 -- The base price is the one of the standard service tier, whatever the length of the prompt, the time of day and the region; where a source
 -- prices only hours of the day, the dearest of them. Past its announced last day, in UTC, a listing is retired, whatever it says itself.
--- Grain: one row per source, provider and listed id.
+-- Grain: one row per source, provider and listed id that was ever seen.
+with listing as (
+    select newest.*, upper_inf(newest.seen) as listed, upper(newest.seen) as until
+    from (select distinct on (key_id) * from {{ ref("history.listing") }} order by key_id, lower(seen) desc) as newest
+),
+quoted as (
+    select
+        now_asked.source, now_asked.provider, now_asked.listed_id, now_asked.meter, now_asked.state, now_asked.amount, now_asked.currency,
+        now_asked.service_tier, now_asked.prompt_above_tokens, now_asked.time_window, now_asked.region, now_asked.detail
+    from {{ ref("catalog.listing_price") }} as now_asked
+    union all
+    -- what was asked for it when it was listed last
+    select
+        claim.source, claim.provider, claim.listed_id, claim.meter, claim.state, claim.amount, claim.currency,
+        claim.service_tier, claim.prompt_above_tokens, nullif(claim.time_window, ''), nullif(claim.region, ''), nullif(claim.detail, '')
+    from {{ ref("history.price") }} as claim
+    join listing
+        on listing.source = claim.source and listing.provider = claim.provider and listing.listed_id = claim.listed_id
+    where not listing.listed and lower(claim.seen) < listing.until and upper(claim.seen) >= listing.until
+)
 select
     listing.source,
     listing.provider,
     listing.listed_id,
     listing.name,
     listing.author,
+    listing.listed,
+    listing.until,
     case
-        when listing.retires_on < (now() at time zone 'UTC')::date then 'retired'
+        when listing.retires_on < (coalesce(listing.until, now()) at time zone 'UTC')::date then 'retired'
         else coalesce(listing.lifecycle, 'stable')
     end as lifecycle,
     -- Free has to be proven: input and output are free and nothing else is paid or unclear. Paid needs one price that is paid.
@@ -33,7 +55,7 @@ select
     -- a variant is a plan with a price of its own, so it is decided on by itself
     coalesce(link.model || case when link.variant <> '' then ':' || link.variant else '' end, link.offer, listing.provider || ':?' || listing.listed_id)
         as model_id
-from {{ ref("catalog.listing") }} as listing
+from listing
 left join {{ ref("catalog.source_rank") }} as rank on rank.source = listing.source
 left join {{ ref("history.link") }} as link
     on link.source = listing.source and link.provider = listing.provider and link.listed_id = listing.listed_id and upper_inf(link.seen)
@@ -83,7 +105,7 @@ left join (
                         quoted.prompt_above_tokens, quoted.region, quoted.detail, quoted.currency
                 )
             ) as is_base
-        from {{ ref("catalog.listing_price") }} as quoted
+        from quoted
     ) as price
     group by price.source, price.provider, price.listed_id
 ) as priced on priced.source = listing.source and priced.provider = listing.provider and priced.listed_id = listing.listed_id

@@ -1,39 +1,45 @@
--- What the policy says of every offer that is listed now, which may be listed by several sources: the one whose word counts is judged by the
--- rules. Its order is that of catalog.price: a number before an unknown, a price before a free one that others contradict (unless the
--- provider's own feed says so), then the order of catalog.source_rank. So a price of nothing has to be proven here as well.
--- Grain: one row per offer.
+-- What the policy says of every offer, which may be listed by several sources: the one whose word counts is judged by the rules. Its order is
+-- that of catalog.price: a number before an unknown, a price before a free one that others contradict (unless the provider's own feed says so),
+-- then the order of catalog.source_rank. So a price of nothing has to be proven here as well. Of an offer that nobody lists any more (listed is
+-- false) the last terms are judged, of those sources that dropped it last.
+-- Grain: one row per offer that was ever seen.
 -- materialized: table
 -- index: (offer)
 -- index: (model_id, provider)
-with listed as (
+with spoken as (
     select
         rule.*,
         rank.rank,
         coalesce(rank.own_feed_of = rule.provider, false) as own_feed,
         bool_or(rule.state = 'paid') over (partition by rule.offer) as any_paid
-    from {{ ref("access.listing_rule") }} as rule
+    from (
+        select said.*, rank() over (partition by said.offer order by said.until desc nulls first) as last
+        from {{ ref("access.listing_rule") }} as said
+    ) as rule
     left join {{ ref("catalog.source_rank") }} as rank on rank.source = rule.source
+    where rule.last = 1
 ),
 in_order as (
     select
-        listed.*,
+        spoken.*,
         row_number() over (
-            partition by listed.offer
+            partition by spoken.offer
             order by
-                listed.state = 'unknown',
-                listed.state = 'free' and listed.any_paid and not listed.own_feed,
-                case when listed.own_feed then 0 else coalesce(listed.rank, 9) end,
-                listed.source,
-                listed.state <> 'paid',
-                listed.provider,
-                listed.listed_id
+                spoken.state = 'unknown',
+                spoken.state = 'free' and spoken.any_paid and not spoken.own_feed,
+                case when spoken.own_feed then 0 else coalesce(spoken.rank, 9) end,
+                spoken.source,
+                spoken.state <> 'paid',
+                spoken.provider,
+                spoken.listed_id
         ) as place
-    from listed
+    from spoken
 )
 select
     in_order.offer,
     in_order.sold_by as provider,
     in_order.model_id,
+    in_order.listed,
     in_order.source,
     in_order.listed_id,
     in_order.state,

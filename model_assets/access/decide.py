@@ -50,6 +50,9 @@ known as (
     from life
     group by model_id
 ),
+offered as (
+    select offer.*, bool_or(offer.listed) over (partition by offer.model_id) as any_listed from access.offer_access as offer
+),
 judged as (
     select
         offer.model_id,
@@ -59,7 +62,9 @@ judged as (
         jsonb_strip_nulls(jsonb_build_object(
             'free', min(offer.why ->> 'free'), 'pro', min(offer.why ->> 'pro'), 'enterprise', min(offer.why ->> 'enterprise')
         )) as why
-    from access.offer_access as offer
+    from offered as offer
+    -- what nobody lists now is judged by its last terms: a list that misses it once takes it from nobody, and who saw it still does
+    where offer.listed = offer.any_listed
     group by offer.model_id
 )
 select
@@ -69,16 +74,14 @@ select
         when known.came and coalesce(known.first_seen_at + (select activate_new_after from access.policy_setting) > now(), true) then 'new'
         else 'active'
     end as rule_status,
-    -- what nobody lists now goes on as it was last: a list that misses it once takes it from nobody
-    coalesce(judged.is_free, old.rule_free, false) as rule_free,
-    coalesce(judged.is_pro, old.rule_pro, false) as rule_pro,
-    coalesce(judged.is_enterprise, old.rule_enterprise, false) as rule_enterprise,
-    coalesce(judged.why, old.rule_why, '{}') as rule_why,
+    coalesce(judged.is_free, false) as rule_free,
+    coalesce(judged.is_pro, false) as rule_pro,
+    coalesce(judged.is_enterprise, false) as rule_enterprise,
+    coalesce(judged.why, '{}') as rule_why,
     known.gone,
     known.first_seen_at
 from known
 left join judged on judged.model_id = known.model_id
-left join access.decision as old on old.model_id = known.model_id
 """
 COLUMNS = ("base_model_id", "rule_status", "rule_free", "rule_pro", "rule_enterprise", "rule_why", "gone", "first_seen_at")
 _OURS, _THEIRS = (", ".join(f"{table}.{column}" for column in COLUMNS) for table in ("decision", "wanted"))

@@ -98,12 +98,10 @@ def read_policy(said: str, where: str) -> Policy:
 def store_policy(connection: Connection, policy: Policy, actor: str = "policy", why: str = "", request_id: str = "") -> bool:
     """Put a policy in the place of the one that is stored; false, and nothing written, where it is the same. One row of the audit tells of it.
 
-    What nobody lists now cannot be judged by new rules: a tier whose rules changed may not use it until it is listed again. In the transaction
-    of `connection`, one at a time. Raises SettingsError where Postgres does not understand a rule's regular expression.
+    In the transaction of `connection`, one at a time. Raises SettingsError where Postgres does not understand a rule's regular expression.
     """
     connection.execute(text("lock table access.policy in share row exclusive mode"))
-    stored = stored_policy(connection)
-    if stored == policy:
+    if stored_policy(connection) == policy:
         return False
     for rule in policy.rules:
         _try_regex(connection, rule)
@@ -114,9 +112,6 @@ def store_policy(connection: Connection, policy: Policy, actor: str = "policy", 
             insert = text(f"insert into access.policy ({', '.join(COLUMNS)}) values ({values})")
             connection.execute(insert, [_to_row(rule) for rule in policy.rules])
         connection.execute(text(_SETTING), {"after": policy.activate_new_after})
-        changed = [tier for tier in TIERS if _of_tier(stored, tier) != _of_tier(policy, tier)]
-        for tier in changed:
-            connection.execute(text(_UNJUDGED.format(tier=tier)))
     return True
 
 
@@ -132,16 +127,6 @@ update access.policy_setting set activate_new_after = :after, rules = (
     select coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(rule) - 'loaded_at') order by rule.position), '[]') from access.policy as rule
 )
 """
-_UNJUDGED = """
-update access.decision as decision set rule_{tier} = false, rule_why = decision.rule_why - '{tier}'
-where (decision.rule_{tier} or decision.rule_why ? '{tier}')
-  and not exists (select from access.offer_access as offer where offer.model_id = decision.model_id)
-"""
-
-
-def _of_tier(policy: Policy, tier: str) -> list[Mapping[str, Any]]:
-    """The rules of a tier, wherever in the file they stand."""
-    return [asdict(rule) | {"position": None, "note": None} for rule in policy.rules if rule.tier == tier]
 
 
 def _activation(found: object, where: str) -> timedelta | None:

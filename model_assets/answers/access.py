@@ -15,7 +15,7 @@ order by model_id limit :limit
 """
 OFFERS = """
 select offer, provider, source, listed_id, state, input_usd_per_mtok, output_usd_per_mtok, is_free, is_pro, is_enterprise, why
-from access.offer_access where model_id = :model_id order by provider, offer
+from access.offer_access where model_id = :model_id and listed order by provider, offer
 """
 AUDIT = """
 select audit_id, at, actor, action, subject_kind, subject, before, after, why, request_id, encode(hash, 'hex') as hash

@@ -11,7 +11,7 @@ with syncs as (select * from catalog.sync_stats),
 decided as materialized (
     select access.status, access.is_free, access.is_pro, access.is_enterprise from access.model_access as access
 ),
-sold as (select provider, count(distinct model_id) as models, count(*) as offers from access.offer_access group by provider)
+sold as (select provider, count(distinct model_id) as models, count(*) as offers from access.offer_access where listed group by provider)
 select json_build_object(
     'syncs', (select json_build_object(
         'runs_30_days', coalesce(sum(runs_30_days), 0), 'succeeded_30_days', coalesce(sum(succeeded_30_days), 0),

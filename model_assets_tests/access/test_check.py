@@ -159,8 +159,8 @@ def test_a_check_takes_less_than_a_millisecond_among_200_000_listings(ledger: Co
     )
     ledger.execute(
         text("""
-        insert into access.offer_access (offer, provider, model_id, source, listed_id, state, is_free, is_pro, is_enterprise, why)
-        select 'p' || n % 4 || ':' || 'lab/m-' || n / 4, 'p' || n % 4, 'lab/m-' || n / 4, 'feed', 'listed-' || n / 4, 'paid', false, true, true, '{}'
+        insert into access.offer_access (offer, provider, model_id, listed, source, listed_id, state, is_free, is_pro, is_enterprise, why)
+        select 'p' || n % 4 || ':' || 'lab/m-' || n / 4, 'p' || n % 4, 'lab/m-' || n / 4, true, 'feed', 'listed-' || n / 4, 'paid', false, true, true, '{}'
         from generate_series(0, 199999) n""")
     )
     for table in ("history.link", "access.decision", "access.offer_access"):

@@ -92,9 +92,11 @@ def test_new_and_gone_are_the_same_in_whatever_order_the_days_are_loaded(ledger:
         for kind, what in parts:
             observed(ledger, float(what)) if kind == "day" else sell(ledger, str(what), *lives[str(what)])
             settle(ledger)
-        found.add(tuple(ledger.execute(text("select model_id, rule_status, gone, first_seen_at from access.decision order by 1")).all()))
+        columns = "model_id, rule_status, gone, first_seen_at, rule_free, rule_pro, rule_enterprise, rule_why::text"
+        found.add(tuple(ledger.execute(text(f"select {columns} from access.decision order by 1")).all()))
         trial.rollback()
     [one] = found
+    assert {row.rule_enterprise for row in one} == {True}  # by its last terms, whatever was listed when it was decided on
     assert {row[0]: (row[1], row[2]) for row in one} == {
         "host:?always": ("active", False),
         "host:?early": ("active", True),

@@ -81,8 +81,8 @@ def test_a_tier_lists_what_a_check_of_its_users_allows_at_openrouter_and_not_wha
     paid = next(model for model in api.get("/api/models", "pro", enhanced="true")["data"] if not model["access"]["is_free"])
     with api.connect() as connection:
         connection.execute(
-            "insert into access.offer_access (offer, provider, model_id, state, is_free, is_pro, is_enterprise, why)"
-            " values ('elsewhere:m', 'elsewhere', %s, 'free', true, true, true, '{}')",
+            "insert into access.offer_access (offer, provider, model_id, listed, state, is_free, is_pro, is_enterprise, why)"
+            " values ('elsewhere:m', 'elsewhere', %s, true, 'free', true, true, true, '{}')",
             (paid["access"]["model_id"],),
         )
         connection.execute("update access.decision set rule_free = true where model_id = %s", (paid["access"]["model_id"],))

@@ -48,7 +48,7 @@ DETAILED = """
     left join catalog.model_card as card on card.model_id = coalesce(access.base_model_id, access.model_id)
     left join lateral (
         select count(*) as offers, array_agg(distinct offer.provider order by offer.provider) as providers
-        from access.offer_access as offer where offer.model_id = access.model_id
+        from access.offer_access as offer where offer.model_id = access.model_id and offer.listed
     ) as offered on true
     where access.model_id = any(cast(:ids as text[]))
 ) as found
@@ -70,7 +70,7 @@ FILTERS = {
     "is_pro": "found.is_pro = :is_pro",
     "is_enterprise": "found.is_enterprise = :is_enterprise",
     "decided_by": "found.decided_by = :decided_by",
-    "provider": "exists (select from access.offer_access as offer where offer.model_id = found.model_id and offer.provider = :provider)",
+    "provider": "exists (select from access.offer_access as offer where offer.model_id = found.model_id and offer.provider = :provider and offer.listed)",
     "author": "card.author = :author",
     "q": "lower(concat_ws(' ', found.model_id, card.words, found.note)) like all(:q)",
 }
