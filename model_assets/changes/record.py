@@ -48,9 +48,9 @@ with now_for as (
         array_remove(array[case when is_free then 'free' end, case when is_pro then 'pro' end, case when is_enterprise then 'enterprise' end], null)
         as tiers
     from access.model_access
-    where status in ('active', 'inactive')
+    where decided_status = 'active'
     union all
-    select model_id, null, '{}' from access.model_access where status not in ('active', 'inactive')
+    select model_id, null, '{}' from access.model_access where decided_status <> 'active'
 ),
 differs as (
     select now_for.*, known.tiers as before

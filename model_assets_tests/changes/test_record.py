@@ -6,6 +6,7 @@ import dagster as dg
 import pytest
 from sqlalchemy import text
 
+from model_assets.access.words import Word, change
 from model_assets.changes import record
 from model_assets.changes.formats import sentence
 from model_assets.changes.record import TYPES, record_changes
@@ -137,3 +138,15 @@ def test_the_changes_of_the_bundled_recordings_are_in_the_order_of_time_and_each
     assert [one["at"] for one in found] == sorted(one["at"] for one in found)
     assert {one["type"] for one in found} <= set(TYPES)
     assert {sentence(one)[-1] for one in found} == {"."}
+
+
+def test_a_model_that_was_disabled_and_is_gone_is_available_to_nobody(url: str) -> None:
+    load(url, 0, {"a": CHEAP, "b": DEAR})
+    with connect(url) as connection:
+        [model] = connection.scalars(text("select model_id from access.decision where model_id like '%/b'"))
+        change(connection, [(model, Word(status="disabled"), None)], "ann")
+    for number in range(1, 5):
+        load(url, number, {"a": CHEAP})
+    with connect(url) as connection:
+        assert connection.scalar(text("select status from access.model_access where model_id = :model"), {"model": model}) == "inactive"
+    assert [one["type"] for one in told(url) if one["type"] == "model_available"] == []
