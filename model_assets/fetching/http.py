@@ -92,7 +92,7 @@ def fetch(
     place = "the URL"
     allowed, attempt, wait = policy.attempts, 0, 0.0
     try:
-        target = _checked_url(url, policy)
+        target = checked_url(url, policy)
         place = _place(target)
         asked = _request_headers(accept, headers or {}, etag, last_modified)
         while True:
@@ -150,7 +150,7 @@ def _pause(trouble: Trouble, attempt: int, allowed: int, policy: Policy, left: f
     return wait
 
 
-def _retry_after(value: str | None) -> float | None:
+def retry_after(value: str | None) -> float | None:
     """Seconds to wait; None where a server says nothing that makes sense."""
     if value is None:
         return None
@@ -178,7 +178,7 @@ def _one_try(url: httpx.URL, headers: dict[str, str], policy: Policy, until: flo
     """The answer to one request and the redirects after it; all of it ends at `until`."""
     network = CheckedNetwork(until, plain=url.scheme == "http", allow_loopback=policy.allow_loopback)
     timeouts = {"connect": policy.connect_timeout, "read": policy.read_timeout, "write": policy.read_timeout, "pool": None}
-    with httpcore.ConnectionPool(ssl_context=_authorities() if url.scheme == "https" else None, network_backend=network) as pool:
+    with httpcore.ConnectionPool(ssl_context=authorities() if url.scheme == "https" else None, network_backend=network) as pool:
         for _ in range(MAX_REDIRECTS + 1):
             sent = [("host", url.netloc.decode("ascii")), *headers.items()]
             target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
@@ -186,7 +186,7 @@ def _one_try(url: httpx.URL, headers: dict[str, str], policy: Policy, until: flo
                 with pool.stream("GET", target, headers=sent, extensions={"timeout": timeouts}) as answer:
                     if answer.status not in REDIRECTS:
                         return _read(answer, url, policy)
-                    url = _next(url, _headers(answer).get("location"), policy)
+                    url = _next(url, headers_of(answer).get("location"), policy)
             except (httpcore.RemoteProtocolError, httpcore.LocalProtocolError):
                 if network.ended:
                     raise Trouble("hung up before it had answered", "cut", again=True) from None
@@ -194,7 +194,7 @@ def _one_try(url: httpx.URL, headers: dict[str, str], policy: Policy, until: flo
     raise Trouble(f"redirected more than {MAX_REDIRECTS} times", "redirect")
 
 
-def _authorities() -> ssl.SSLContext:
+def authorities() -> ssl.SSLContext:
     try:
         return httpx.create_ssl_context()
     except OSError:
@@ -202,7 +202,7 @@ def _authorities() -> ssl.SSLContext:
 
 
 def _read(answer: httpcore.Response, url: httpx.URL, policy: Policy) -> Response:
-    headers = _headers(answer)
+    headers = headers_of(answer)
     if answer.status not in (200, 203, 304):
         raise _bad_status(answer.status, headers)
     body = b"" if answer.status == 304 else _body(answer, headers, policy.max_body_bytes)
@@ -213,14 +213,14 @@ def _read(answer: httpcore.Response, url: httpx.URL, policy: Policy) -> Response
 def _bad_status(status: int, headers: dict[str, str]) -> Trouble:
     said = f"answered {status}"
     if status in RETRIED_STATUSES:
-        wait = _retry_after(headers.get("retry-after")) or _window_left(headers.get("ratelimit"))
+        wait = retry_after(headers.get("retry-after")) or _window_left(headers.get("ratelimit"))
         return Trouble(said, "throttled" if status == 429 else "status", again=True, wait=wait, remedy="Try again later.")
     if status == 206:
         return Trouble("answered 206, a part of what was asked for", "status")
     return Trouble(said, "status", remedy="Check the access token and the URL." if status in (401, 403) else "")
 
 
-def _headers(answer: httpcore.Response) -> dict[str, str]:
+def headers_of(answer: httpcore.Response) -> dict[str, str]:
     """Names in lower case; what is sent in several lines is one list."""
     found: dict[str, str] = {}
     for raw_name, raw_value in answer.headers:
@@ -284,7 +284,7 @@ def _inflated(chunks: Iterable[bytes], limit: int) -> bytes:
 def _request_headers(accept: str, extra: Mapping[str, str], etag: str | None, last_modified: str | None) -> dict[str, str]:
     wanted = {
         "accept": accept,
-        "user-agent": f"model-assets/{_version()}",
+        "user-agent": f"model-assets/{own_version()}",
         **{name.lower(): value for name, value in extra.items()},
         "accept-encoding": "gzip",
     }
@@ -300,14 +300,14 @@ def _sendable(value: str) -> bool:
     return re.fullmatch(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?", value) is not None
 
 
-def _version() -> str:
+def own_version() -> str:
     try:
         return importlib.metadata.version("model-assets")
     except importlib.metadata.PackageNotFoundError:  # run from a checkout that was never installed
         return "0"
 
 
-def _checked_url(url: str | httpx.URL, policy: Policy) -> httpx.URL:
+def checked_url(url: str | httpx.URL, policy: Policy) -> httpx.URL:
     """A URL whose scheme and host are what they look like. What its name leads to is checked when connecting."""
     try:
         found = httpx.URL(url)
@@ -335,7 +335,7 @@ def _next(url: httpx.URL, location: str | None, policy: Policy) -> httpx.URL:
     if not location:
         raise Trouble("redirected, but not where to", "redirect")
     try:
-        target = _checked_url(url.join(location), policy)
+        target = checked_url(url.join(location), policy)
     except (httpx.InvalidURL, UnicodeError, Trouble):
         raise Trouble("redirected to a URL that is none, or not one to follow", "redirect") from None
     if (target.scheme, target.raw_host, target.port) != (url.scheme, url.raw_host, url.port):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import httpcore
 
 from model_assets.errors import FetchFailed
-from model_assets.fetching.http import Policy, _authorities, _checked_url, _headers, _retry_after, _version
+from model_assets.fetching.http import Policy, authorities, checked_url, headers_of, own_version, retry_after
 from model_assets.fetching.network import CheckedNetwork, Trouble
 
 
@@ -26,7 +26,7 @@ def check_address(url: str, *, allow_loopback: bool = False) -> None:
     """Raises FetchFailed where nothing would be posted to such an address: not https, a password in it, an address in disguise. Where its name
     leads is checked with every post."""
     try:
-        _checked_url(url, Policy(allow_loopback=allow_loopback))
+        checked_url(url, Policy(allow_loopback=allow_loopback))
     except Trouble as trouble:
         raise FetchFailed(trouble.said, trouble.kind) from None
 
@@ -38,20 +38,20 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, seconds: float, a
     """
     until = time.monotonic() + seconds
     try:
-        target = _checked_url(url, Policy(allow_loopback=allow_loopback))
+        target = checked_url(url, Policy(allow_loopback=allow_loopback))
         network = CheckedNetwork(until, plain=target.scheme == "http", allow_loopback=allow_loopback)
         sent = [
-            ("host", target.netloc.decode("ascii")), ("user-agent", f"model-assets/{_version()}"), ("content-length", str(len(body))),
+            ("host", target.netloc.decode("ascii")), ("user-agent", f"model-assets/{own_version()}"), ("content-length", str(len(body))),
             *headers.items(),
         ]  # fmt: skip
         timeouts = {"connect": seconds, "read": seconds, "write": seconds, "pool": None}
         address = httpcore.URL(scheme=target.raw_scheme, host=target.raw_host, port=target.port, target=target.raw_path)
-        context = _authorities() if target.scheme == "https" else None
+        context = authorities() if target.scheme == "https" else None
         with (
             httpcore.ConnectionPool(ssl_context=context, network_backend=network) as pool,
             pool.stream("POST", address, headers=sent, content=body, extensions={"timeout": timeouts}) as answer,
         ):
-            return Answer(answer.status, _retry_after(_headers(answer).get("retry-after")))
+            return Answer(answer.status, retry_after(headers_of(answer).get("retry-after")))
     except Trouble as trouble:
         raise FetchFailed(trouble.said, trouble.kind, trouble.wait) from None
     except (httpcore.RemoteProtocolError, httpcore.LocalProtocolError):
