@@ -69,9 +69,19 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Error, "description": CODES[status].replace("_", " ").capitalize()} for status in statuses}
 
 
+#: where one sees what there is
+_LOOK = {
+    "model": "GET /api/v1/models?q=... searches those that you may see.",
+    "source": "GET /admin/model-sync/providers names them.",
+    "sync": "GET /v1/admin/sync/history lists those that were asked for.",
+    "version": "GET /models/{id}/versions lists them.",
+    "webhook": "GET /api/v1/webhooks lists yours.",
+}
+
+
 def not_found(what: str, given: str) -> Problem:
     """What is not there, or not for this caller: the two look the same."""
-    return Problem(404, None, f"There is no {what} {given[:200]!r}.")
+    return Problem(404, None, f"There is no {what} {given[:200]!r}. {_LOOK[what]}")
 
 
 def response_to(request: Request, problem: Problem) -> Response:
