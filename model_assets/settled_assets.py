@@ -112,8 +112,8 @@ def held_change(postgres: Postgres) -> dg.MaterializeResult:
 def decision(postgres: Postgres) -> dg.MaterializeResult:
     with postgres.begin() as connection:
         publish_settled(connection, load_models())
-        rows = connection.execute(text("select status, count(*) from access.model_access group by status")).all()
-    counts: dict[str, int] = dict(row._tuple() for row in rows)
+        rows = connection.execute(text("select status, count(*) as models from access.model_access group by status")).all()
+    counts: dict[str, int] = {row.status: row.models for row in rows}
     return dg.MaterializeResult(metadata={"dagster/row_count": sum(counts.values()), "dagster/table_name": "access.decision", **counts})
 
 

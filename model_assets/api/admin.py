@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute, Match, NoMatchFound, URLPath
 from starlette.types import Receive, Scope, Send
 
 from model_assets.access.audit import speaking
+from model_assets.api.asking import storable
 from model_assets.api.callers import BEARER, Caller, identify, unauthenticated
 from model_assets.api.errors import Problem
 
@@ -27,13 +28,6 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 NO_STORE = {"Cache-Control": "no-store"}
 LONGEST = timedelta(days=36_525)
 VERSION = re.compile(r'"v([0-9]{1,18})"')
-
-
-def storable(given: str) -> str:
-    """A text that Postgres can hold. Raises ValueError otherwise."""
-    if "\0" in given or any("\ud800" <= character <= "\udfff" for character in given):
-        raise ValueError("it holds characters that cannot be stored")
-    return given
 
 
 def _readable(given: str) -> str:
@@ -167,11 +161,6 @@ def version_of(if_match: str | None) -> int:
     if not found:
         raise Problem(412, None, "If-Match names no version of this model. Use the ETag that it was answered with, as it is.")
     return int(found[1])
-
-
-def utc(column: str) -> str:
-    """SQL: an instant as text, in UTC with a Z."""
-    return f"""to_char({column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 
 
 def page_of(fields: str, source: str, order: str) -> str:

@@ -10,10 +10,10 @@ from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 from sqlalchemy import Connection, text
 from starlette.responses import Response
 
+from model_assets.access.visibility import widened
 from model_assets.answers.plain import plain, read_instant
 from model_assets.api.callers import Caller
 from model_assets.api.pages import published
-from model_assets.api.visibility import widened
 from model_assets.contracts import METERS
 from model_assets.errors import ModelAssetsError
 
@@ -23,10 +23,10 @@ def utc(expression: str) -> str:
     return f"replace(to_jsonb({expression}) #>> '{{}}', '+00:00', 'Z')"
 
 
-def _words(given: str) -> str:
-    """Text that Postgres can hold."""
+def storable(given: str) -> str:
+    """A text that Postgres can hold. Raises ValueError otherwise."""
     if "\0" in given or any("\ud800" <= one <= "\udfff" for one in given):
-        raise ValueError("holds a character that cannot be used")
+        raise ValueError("it holds a character that cannot be stored: NUL, or half of a pair")
     return given
 
 
@@ -44,10 +44,13 @@ def _meter(given: str) -> str:
     return given
 
 
-Words = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_words)]
-Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_words)]
+Words = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(storable)]
+Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(storable)]
 Instant = Annotated[
-    str, Field(min_length=1, max_length=40, examples=["2026-05-19T02:00Z", "2026-05-19"]), AfterValidator(_words), AfterValidator(_instant)
+    str,
+    Field(min_length=1, max_length=40, examples=["2026-05-19T02:00Z", "2026-05-19"]),
+    AfterValidator(storable),
+    AfterValidator(_instant),
 ]
 Meter = Annotated[str, AfterValidator(_meter), WithJsonSchema({"type": "string", "enum": list(METERS)})]
 ModelId = Annotated[
@@ -57,7 +60,7 @@ ModelId = Annotated[
         description="any id of any source, slashes included, a canonical id, or the slug of a well-known model",
         examples=["openai/gpt-4o"],
     ),
-    AfterValidator(_words),
+    AfterValidator(storable),
 ]
 
 

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
+from model_assets.access.visibility import sees
 from model_assets.answers.naming import LINK_COLUMNS, Named, listed_as, meaning
 from model_assets.api.asking import Seen
 from model_assets.api.errors import Problem, not_found
-from model_assets.api.visibility import sees
 from model_assets.identity.link import Link
 from model_assets.identity.links import resolver_of
 from model_assets.identity.resolve import Resolver

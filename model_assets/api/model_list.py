@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from model_assets.access.visibility import sees
 from model_assets.api.asking import Instant, Meter, Name, Words, instant, utc
 from model_assets.api.cursors import Place
-from model_assets.api.visibility import sees
 from model_assets.identity.tables import provider_of
 
 #: name of a sort -> (its value, its type); price is that of the meter that is asked for

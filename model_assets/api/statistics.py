@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from model_assets.api.admin import utc
+from model_assets.api.asking import utc
 
 STATISTICS = f"""
 with syncs as (select * from catalog.sync_stats),

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from model_assets.api.visibility import widened
+from model_assets.access.visibility import widened
 from model_assets.changes.feed import Asked, Cursor, read_page
 from model_assets.changes.signing import message_id, signed
 from model_assets.database import connect

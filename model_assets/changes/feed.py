@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from model_assets.api.visibility import sees, shows
+from model_assets.access.visibility import sees, shows
 from model_assets.errors import ModelAssetsError
 
 LIMIT = 500

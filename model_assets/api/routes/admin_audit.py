@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field
 from sqlalchemy import text
 from starlette.responses import Response
 
-from model_assets.api.admin import Admin, AdminRoute, Asked, Id, Instant, json_answer, request_id, utc
+from model_assets.api.admin import Admin, AdminRoute, Asked, Id, Instant, json_answer, request_id
+from model_assets.api.asking import utc
 from model_assets.api.errors import documented
 
 router = APIRouter(prefix="/api/admin", tags=["administering"], route_class=AdminRoute, responses=documented(403))

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from model_assets.api.admin import Admin, AdminRoute, Id, Instant, Meta, Paged, json_answer, page_of, utc
+from model_assets.api.admin import Admin, AdminRoute, Id, Instant, Meta, Paged, json_answer, page_of
+from model_assets.api.asking import utc
 from model_assets.api.errors import documented
 from model_assets.api.statistics import STATISTICS, Statistics
 

@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field, StrictBool
 from starlette.responses import JSONResponse, Response
 
 from model_assets.access.words import MOST_AT_ONCE
-from model_assets.api.admin import Admin, AdminRoute, Asked, Id, Paged, json_answer, utc
+from model_assets.api.admin import Admin, AdminRoute, Asked, Id, Paged, json_answer
+from model_assets.api.asking import utc
 from model_assets.api.decisions import say
 from model_assets.api.errors import documented
 

@@ -24,9 +24,9 @@ from model_assets.api.admin import (
     like_all,
     storable,
     tag,
-    utc,
     version_of,
 )
+from model_assets.api.asking import utc
 from model_assets.api.decisions import Said, one_problem, rows_problem, say
 from model_assets.api.errors import documented, not_found
 

@@ -21,9 +21,9 @@ from model_assets.api.admin import (
     like_all,
     page_of,
     storable,
-    utc,
     writing_as,
 )
+from model_assets.api.asking import utc
 from model_assets.api.errors import Problem, documented
 
 router = APIRouter(prefix="/api/admin/users", tags=["administering"], route_class=AdminRoute, responses=documented(403))

@@ -13,12 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import URL
 from starlette.responses import Response
 
+from model_assets.access.visibility import widened
 from model_assets.api.asking import Name, Words
 from model_assets.api.callers import Anyone
 from model_assets.api.errors import Problem, documented
 from model_assets.api.pages import Page as Bytes
 from model_assets.api.pages import send
-from model_assets.api.visibility import widened
 from model_assets.changes.feed import LIMIT, Asked, BadCursor, read_cursor, read_page
 from model_assets.changes.formats import ATOM_TYPE, JSON, JSON_FEED_TYPE, atom, json_feed
 from model_assets.changes.record import TYPES

@@ -7,13 +7,13 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from model_assets.access.visibility import sees, shows
 from model_assets.answers.plain import plain
 from model_assets.api.asking import Meta, Name, Seen, Words, answer, part
 from model_assets.api.callers import Anyone
 from model_assets.api.errors import documented
 from model_assets.api.finding import find
 from model_assets.api.routes.model import Paged
-from model_assets.api.visibility import sees, shows
 
 router = APIRouter(prefix="/api/v1", tags=["disputes"])
 DISPUTES = """

@@ -7,12 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, text
 from starlette.responses import Response
 
+from model_assets.access.visibility import sees
 from model_assets.api.asking import Meta, ModelId, Seen, part, tier_of, told, utc
 from model_assets.api.callers import Caller, User
 from model_assets.api.database import again
 from model_assets.api.errors import documented
 from model_assets.api.finding import find
-from model_assets.api.visibility import sees
 
 router = APIRouter(prefix="/api/v1", tags=["follows"])
 LOCK = text("select pg_advisory_xact_lock(hashtextextended('follow ' || cast(:user_id as text) || ' ' || cast(:model_id as text), 0))")

@@ -8,11 +8,11 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from model_assets.access.visibility import sees
 from model_assets.api.asking import ModelId, Name, tier_of, utc
 from model_assets.api.callers import Anyone, Caller
 from model_assets.api.errors import documented, not_found
 from model_assets.api.pages import published
-from model_assets.api.visibility import sees
 
 router = APIRouter(prefix="/v1", tags=["Model Lens' shape"])
 # a plan that is disabled or waits to be admitted is hidden, though its model is not

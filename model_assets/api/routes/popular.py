@@ -6,9 +6,9 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from model_assets.access.visibility import sees
 from model_assets.api.asking import Meta, Seen, rows, told
 from model_assets.api.callers import Anyone
-from model_assets.api.visibility import sees
 
 router = APIRouter(prefix="/api/v1", tags=["models"])
 DAYS = {"day": 1, "week": 7, "month": 30, "year": 365, "all": None}

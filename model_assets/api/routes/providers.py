@@ -6,10 +6,10 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from model_assets.access.visibility import sees, shows
 from model_assets.api.asking import Meta, Seen, answer, part, rows, utc
 from model_assets.api.callers import Anyone
 from model_assets.api.routes.model import Paged
-from model_assets.api.visibility import sees, shows
 
 router = APIRouter(prefix="/api/v1", tags=["providers"])
 #: of the offers that are listed now and that the caller may see

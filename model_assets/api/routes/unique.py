@@ -6,10 +6,10 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from model_assets.access.visibility import sees
 from model_assets.api.asking import Words, as_bytes, rows, tier_of
 from model_assets.api.callers import Anyone
 from model_assets.api.pages import published
-from model_assets.api.visibility import sees
 
 router = APIRouter(tags=["Gatewayz' shape"])
 SORTS = {

@@ -1,14 +1,16 @@
-"""Who sees what: one condition, which every query of the API uses."""
+"""Who sees what: one condition, which every query uses that answers somebody."""
 
-from model_assets.api.errors import Problem
+from model_assets.errors import ModelAssetsError
 
 TIERS = ("free", "pro", "enterprise", "admin")
 
 
 def sees(tier: str, card: str = "card") -> str:
-    """The SQL condition on rows of catalog.model_card (under that alias) that a tier may see. An admin sees all."""
+    """The SQL condition on rows of catalog.model_card (under that alias) that a tier may see. An admin sees all.
+
+    Raises ModelAssetsError for what is no tier."""
     if tier not in TIERS:
-        raise Problem(403, None, "Your account has a tier that is not known here. Ask an admin to set it.")
+        raise ModelAssetsError(f"There is no tier {tier!r}. Let an admin give the account one of {', '.join(TIERS)}.")
     return "true" if tier == "admin" else f"{card}.visible_{tier}"
 
 
