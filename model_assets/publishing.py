@@ -13,9 +13,17 @@ CHANNEL = "model_assets_published"
 _LOCK = "pg_advisory_xact_lock(hashtext('model_assets.publish'))"
 #: decisions follow from this table, and other tables from decisions
 DECIDED_BY = "access.offer_access"
-#: what follows from decisions, and by which column its rows are found
-FOLLOWS_DECISIONS = {"catalog.model_card": "model_id"}
+#: what follows from decisions, in order, and by which column its rows are found
+FOLLOWS_DECISIONS = {
+    "catalog.model_card": "model_id",
+    "catalog.offer_card": "model_id",
+    "catalog.model_sellers": "model_id",
+    "catalog.provider_card": "provider",
+    "catalog.base_price_span": "model_id",
+    "catalog.seller_span": "model_id",
+}
 CARDS = "select distinct coalesce(base_model_id, model_id) from access.decision where model_id = any(:ids)"
+SELLERS = "select distinct provider from catalog.offer_card where model_id = any(:cards)"
 
 
 def publish(connection: Connection, models: Mapping[str, SqlModel], progress: Callable[[str], None] = lambda _: None) -> bool:
@@ -53,8 +61,10 @@ def publish_decisions(connection: Connection, models: Mapping[str, SqlModel], mo
     """Bring what follows from the decisions on some models up to them, in the transaction of `connection`, which has to have lined up before it
     changed them: what is served never follows half of them. Returns the new number of what is published."""
     cards = list(connection.scalars(text(CARDS), {"ids": list(model_ids)}))
+    # who sells a model does not hang on decisions, only who sees it
+    found = {"model_id": cards, "provider": list(connection.scalars(text(SELLERS), {"cards": cards}))}
     for key, column in FOLLOWS_DECISIONS.items():
-        refresh(connection, models[key], only=(column, cards))
+        refresh(connection, models[key], only=(column, found[column]))
     return announce(connection, whole=False)
 
 

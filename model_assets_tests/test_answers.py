@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from model_assets import answers, database
 from model_assets.answers import claims, difference, read_instant
+from model_assets.answers.naming import ids_of, named
 from model_assets.errors import ModelAssetsError
 from model_assets.sources import SOURCES
 
@@ -213,3 +214,24 @@ def test_a_difference_of_all_sources_is_that_of_each(ledger: Connection) -> None
 def test_two_instants_in_the_wrong_order_are_refused(ledger: Connection) -> None:
     with pytest.raises(ModelAssetsError, match=r"--from 2026-05-20T02:00Z is later than --to 2026-05-18T02:00Z\. Exchange the two\."):
         difference(ledger, read_instant("2026-05-20T02:00Z"), read_instant("2026-05-18T02:00Z"), None)
+
+
+# --- prices of some ids ------------------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_served_is_the_same_whether_all_is_looked_at_or_only_the_ids_of_what_is_meant(ledger: Connection) -> None:
+    served = text(
+        "select served::text from catalog.price_as_of(:at, :known, null, cast(:ids as text[])) as served where offer = any(:offers) order by 1"
+    )
+    given = ledger.execute(
+        text("select coalesce(model, listed_id), array_agg(distinct offer) from history.link group by 1 order by 1")
+    ).all()
+    assert len(given) > 10
+    rows = 0
+    for at, known in ((DAY_1, DAY_1), (DAY_2, DAY_3), (DAY_3, DAY_1)):
+        for id_, offers in given:
+            asked = {"at": at, "known": known, "offers": offers}
+            whole = ledger.execute(served, {**asked, "ids": None}).all()
+            assert ledger.execute(served, {**asked, "ids": ids_of(ledger, named(ledger, id_))}).all() == whole
+            rows += len(whole)
+    assert rows > 100

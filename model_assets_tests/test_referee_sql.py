@@ -89,10 +89,12 @@ def doubt(connection: Connection, source: str, changed: float, good: str | None,
 def served(
     connection: Connection, columns: str = "source, amount", at: float = 20, known: float | None = None, links: str | None = None
 ) -> Any:
-    """What is served for the only offer and meter there is."""
-    said = {"at": day(at), "known": day(known) if known else "infinity", "links": links}
-    query = f"select {columns} from catalog.price_as_of(:at, :known, cast(:links as timestamptz))"
-    [row] = connection.execute(text(query), said)
+    """What is served for the only offer and meter there is; the same whether all is looked at, or what has its ids."""
+    ids = list(connection.scalars(text("select listed_id from history.link union select listed_id from history.price")))
+    said = {"at": day(at), "known": day(known) if known else "infinity", "links": links, "ids": ids}
+    query = f"select {columns} from catalog.price_as_of(:at, :known, cast(:links as timestamptz), {{ids}})"
+    [row] = connection.execute(text(query.format(ids="null")), said)
+    assert connection.execute(text(query.format(ids="cast(:ids as text[])")), said).all() == [row]
     return tuple(row)
 
 

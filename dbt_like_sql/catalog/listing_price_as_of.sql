@@ -1,8 +1,8 @@
 -- What each price of a listing was at an instant, after the gate: listing_price_as_of(as_of, known_at). A change that was held at known_at is
 -- not believed: the last good value goes on (`held`, and what the source says in said_state and said_amount); one that was only marked is
 -- served as `unconfirmed`. A price whose disappearance is held goes on, its said_state being gone. Otherwise the rows and columns of catalog.price_claim_as_of.
--- Grain: one row per source, provider, listed id, meter, condition and currency.
-create function catalog.listing_price_as_of(as_of timestamptz, known_at timestamptz default 'infinity')
+-- Of listings with some ids alone where only_ids names them. Grain: one row per source, provider, listed id, meter, condition and currency.
+create function catalog.listing_price_as_of(as_of timestamptz, known_at timestamptz default 'infinity', only_ids text[] default null)
 returns table (
     source text,
     provider text,
@@ -54,7 +54,7 @@ select
     coalesce(doubt.kind = 'held', false),
     coalesce(doubt.kind = 'marked', false),
     doubt.held_id
-from {{ ref("catalog.price_claim_as_of") }}(as_of, known_at) as claim
+from {{ ref("catalog.price_claim_as_of") }}(as_of, known_at, only_ids) as claim
 left join {{ ref("ops.held_change") }} as doubt
     on doubt.key_id = claim.key_id and doubt.changed_at = claim.seen_since and doubt.held @> known_at
 union all
@@ -84,4 +84,5 @@ select
     gone.held_id
 from {{ ref("catalog.gone_price") }} as gone
 where gone.gone_at <= least(as_of, known_at) and (gone.back_at is null or gone.back_at > least(as_of, known_at)) and gone.held @> known_at
+    and (only_ids is null or gone.listed_id = any(only_ids))
 $$

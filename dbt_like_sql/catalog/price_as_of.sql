@@ -4,9 +4,12 @@
 -- price that anyone else asks. Of several listings of one source in an offer its word is the first that asks a price, by provider and
 -- listed id; `claims` counts the sources that speak. `disputed` says that they name different amounts (see catalog.dispute), `held` that
 -- the served claim has a newer value which the gate holds. A listing is the model that it was held to be at as_of, or at links_at where
--- that is given ('infinity' for what is believed now); one that is not linked stands for itself.
+-- that is given ('infinity' for what is believed now); one that is not linked stands for itself. Where only_ids has all the ids that an offer
+-- is or was ever listed under, its rows are the same, and quicker: the others of what is listed are not looked at.
 -- Grain: one row per offer, meter, condition and currency.
-create function catalog.price_as_of(as_of timestamptz, known_at timestamptz default 'infinity', links_at timestamptz default null)
+create function catalog.price_as_of(
+    as_of timestamptz, known_at timestamptz default 'infinity', links_at timestamptz default null, only_ids text[] default null
+)
 returns table (
     offer text,
     provider text,
@@ -49,12 +52,14 @@ returns table (
 language sql stable parallel safe
 as $$
 with asking as (
-    select distinct source, provider, listed_id from {{ ref("history.price") }} where state = 'paid'
+    select distinct source, provider, listed_id from {{ ref("history.price") }}
+    where state = 'paid' and (only_ids is null or listed_id = any(only_ids))
 ),
 asking_offer as (
     select distinct link.source, link.offer
     from {{ ref("history.link") }} as link
     join asking on asking.source = link.source and asking.provider = link.provider and asking.listed_id = link.listed_id
+    where only_ids is null or link.listed_id = any(only_ids)
 ),
 claim as (
     select
@@ -70,7 +75,7 @@ claim as (
         coalesce(rank.own_feed_of = priced.provider, false) as own_feed,
         case when rank.own_feed_of = priced.provider then 0 else coalesce(rank.rank, 9) end as rank,
         priced.effective_from is not null or priced.effective_to is not null as dated
-    from {{ ref("catalog.listing_price_as_of") }}(as_of, known_at) as priced
+    from {{ ref("catalog.listing_price_as_of") }}(as_of, known_at, only_ids) as priced
     left join {{ ref("history.link") }} as link
         on link.source = priced.source and link.provider = priced.provider and link.listed_id = priced.listed_id
         and link.seen @> coalesce(links_at, as_of)

@@ -1,5 +1,5 @@
 -- What each source said that things cost at an instant, by what was known at another: price_claim_as_of(as_of, known_at), known_at left out
--- for all that is known.
+-- for all that is known; of listings with some ids alone where only_ids names them.
 -- A claim that states dates counts where they cover as_of, if it was believed at known_at: its source still made it, or had made it
 -- to the end of a listing that was gone by then (a dated price retracted while its listing went on is not believed). A claim without dates
 -- counts where it was seen at as_of; an as_of later than known_at is answered by what was held at known_at. Of one meter and condition a
@@ -7,7 +7,7 @@
 -- undated one that its source had dropped before it spoke of dates: it has said since that this price was over. The columns of
 -- catalog.price_claim, and seen_until (null while the claim still holds).
 -- Grain: one row per source, provider, listed id, meter, condition and currency.
-create function catalog.price_claim_as_of(as_of timestamptz, known_at timestamptz default 'infinity')
+create function catalog.price_claim_as_of(as_of timestamptz, known_at timestamptz default 'infinity', only_ids text[] default null)
 returns table (
     source text,
     provider text,
@@ -34,13 +34,14 @@ with begun as (
     select claim.*
     from {{ ref("history.price") }} as claim
     where (claim.effective_from is not null or claim.effective_to is not null)
+        and (only_ids is null or claim.listed_id = any(only_ids))
         and (claim.effective_from is null or claim.effective_from <= as_of)
         and (
             claim.seen @> known_at
             or (claim.source, claim.provider, claim.listed_id, upper(claim.seen)) in (
                 select listing.source, listing.provider, listing.listed_id, max(upper(listing.seen))
                 from {{ ref("history.listing") }} as listing
-                where lower(listing.seen) <= known_at
+                where lower(listing.seen) <= known_at and (only_ids is null or listing.listed_id = any(only_ids))
                 group by listing.source, listing.provider, listing.listed_id
                 having not bool_or(listing.seen @> known_at)
             )
@@ -65,6 +66,7 @@ believed as (
     from {{ ref("history.price") }} as claim
     where claim.effective_from is null
         and claim.effective_to is null
+        and (only_ids is null or claim.listed_id = any(only_ids))
         and claim.seen @> least(as_of, known_at)
         and not exists (
             select from begun

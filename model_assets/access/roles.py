@@ -21,6 +21,11 @@ WRITTEN = {
     "access.policy_setting": ("update",),
     # a decision is served at once: see publishing.publish_decisions
     "catalog.model_card": ("insert", "delete"),
+    "catalog.offer_card": ("insert", "delete"),
+    "catalog.model_sellers": ("insert", "delete"),
+    "catalog.provider_card": ("insert", "delete"),
+    "catalog.base_price_span": ("insert", "delete"),
+    "catalog.seller_span": ("insert", "delete"),
     "catalog.published": ("update",),
     "access.audit": ("select",),
     "access.audit_head": ("select",),

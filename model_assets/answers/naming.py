@@ -48,10 +48,15 @@ class Named(NamedTuple):
         said += ["coalesce(region, '') = :region"] if self.region else []
         return " and ".join(said)
 
+    @property
+    def names_dates(self) -> bool:
+        """Whether dated snapshots are meant too: one is named, or the id is that of a listing."""
+        return bool(self.snapshot) or self.model is None
+
     def chosen(self, rows: Sequence[T], part: Callable[[T, str], object]) -> list[T]:
         """Of the rows of offers those that are meant: where the id names no snapshot and the provider sells the model without one, not the
         dated ones as well. `part` reads a column of a row."""
-        if self.snapshot or self.model is None:
+        if self.names_dates:
             return list(rows)
         undated = {part(row, "provider") for row in rows if not part(row, "snapshot")}
         return [row for row in rows if not part(row, "snapshot") or part(row, "provider") not in undated]
@@ -60,6 +65,13 @@ class Named(NamedTuple):
     def bound(self) -> dict[str, object]:
         """What `condition` binds."""
         return {**self._asdict(), "offers": list(self.offers), "link": None, "given": None}
+
+
+def ids_of(connection: Connection, meant: Named) -> list[str]:
+    """All ids under which what is meant is listed, or ever was: its prices at any instant are theirs (catalog.price_as_of, only_ids)."""
+    where = "model = :model" if meant.model else "offer = any(:offers)"
+    found = connection.scalars(text(f"select distinct listed_id from history.link where {where}"), meant.bound)
+    return [*found, *(offer.partition(":?")[2] for offer in meant.offers if ":?" in offer)]
 
 
 def named(

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, text
 
-from model_assets.answers.naming import Named, lists, named
+from model_assets.answers.naming import Named, ids_of, lists, named
 from model_assets.answers.plain import Answer, plain
 from model_assets.errors import ModelAssetsError
 from model_assets.ledger.observations import instant_text
@@ -15,7 +15,7 @@ SERVED = f"""
 select {PRICE_ID.format("served")} as price_id, served.*, served.seen_since as observed_at,
        coalesce(cast(:at as timestamptz), now()) - served.last_observed_at as age,
        (select reasons from ops.held_change as doubt where doubt.held_id = served.held_id) as held_reasons
-from catalog.price_as_of(cast(:at as timestamptz), cast(:known as timestamptz), cast(:links as timestamptz)) as served
+from catalog.price_as_of(cast(:at as timestamptz), cast(:known as timestamptz), cast(:links as timestamptz), cast(:ids as text[])) as served
 where {{condition}}
   and (cast(:provider as text) is null or :provider in (served.provider, served.source_provider))
   and (cast(:meter as text) is null or served.meter = :meter)
@@ -46,7 +46,15 @@ def prices(
     meant = named(connection, model, provider if lists(connection, provider, model, then) else None, then)
     found = connection.execute(
         text(SERVED.format(condition=meant.condition)),
-        meant.bound | {"at": at, "known": known, "links": datetime.now(UTC) if links_now else None, "provider": provider, "meter": meter},
+        meant.bound
+        | {
+            "ids": ids_of(connection, meant),
+            "at": at,
+            "known": known,
+            "links": datetime.now(UTC) if links_now else None,
+            "provider": provider,
+            "meter": meter,
+        },
     )
     rows = [plain(dict(row)) for row in found.mappings()]
     if not everything:
@@ -99,10 +107,10 @@ def nothing_priced(
     said = f"{what} has no price{of} at {instant_text(at)} under the id {meant.given!r}"
     others = connection.scalars(
         text(
-            "select distinct offer from catalog.price_as_of(cast(:at as timestamptz), cast(:known as timestamptz))"
+            "select distinct offer from catalog.price_as_of(cast(:at as timestamptz), cast(:known as timestamptz), null, cast(:ids as text[]))"
             " where model = :model and (cast(:provider as text) is null or :provider in (provider, source_provider)) order by offer limit 4"
         ),
-        {"at": at, "known": known, "model": meant.model, "provider": provider},
+        {"at": at, "known": known, "model": meant.model, "provider": provider, "ids": ids_of(connection, meant)},
     ).all()
     if others:
         return f"{said}. Sold then were: {', '.join(others)}. Ask with the id of one of them, or for another meter."

@@ -18,7 +18,7 @@ CLAIM_OF = "select * from history.price where key_id = :key_id and seen @> least
 LAST_CLAIM_OF = "select * from history.price where key_id = :key_id order by lower(seen) desc limit 1"
 RIVALS = """
 select source, provider, listed_id, state, amount, currency, seen_since, held
-from catalog.listing_price_as_of(cast(:at as timestamptz), cast(:known as timestamptz)) as claim
+from catalog.listing_price_as_of(cast(:at as timestamptz), cast(:known as timestamptz), cast(:ids as text[])) as claim
 join history.link as link using (source, provider, listed_id)
 where link.seen @> cast(:at as timestamptz) and link.offer = :offer and claim.meter = :meter and claim.service_tier = :service_tier
   and claim.prompt_above_tokens = :prompt_above_tokens and claim.time_window is not distinct from :time_window
@@ -43,6 +43,10 @@ def why(connection: Connection, price_id: str, as_of: datetime | None = None, kn
         {**listed, "at": at},
     ).mappings().one_or_none()  # fmt: skip
     offer = link["offer"] if link else f"{claim['provider']}:?{claim['listed_id']}"
+    ids = [
+        claim["listed_id"],
+        *connection.scalars(text("select distinct listed_id from history.link where offer = :offer"), {"offer": offer}),
+    ]
     same = {name: claim[name] or None for name in ("time_window", "detail")}
     same |= {name: claim[name] for name in ("meter", "service_tier", "prompt_above_tokens", "currency")}
     same["region"] = claim["region"] or (link["region"] if link else "") or None
@@ -50,9 +54,9 @@ def why(connection: Connection, price_id: str, as_of: datetime | None = None, kn
         text(SERVED.format(condition="served.offer = :offer and served.service_tier = :service_tier and served.prompt_above_tokens = :prompt_above_tokens"
              " and served.time_window is not distinct from :time_window and served.detail is not distinct from :detail"
              " and served.currency = :currency and served.region is not distinct from :region")),
-        {**same, "offer": offer, "at": at, "known": known, "links": None, "provider": None},
+        {**same, "ids": ids, "offer": offer, "at": at, "known": known, "links": None, "provider": None},
     ).mappings().first()  # fmt: skip
-    rivals = connection.execute(text(RIVALS), {**same, "offer": offer, "at": at, "known": known}).mappings().all()
+    rivals = connection.execute(text(RIVALS), {**same, "ids": ids, "offer": offer, "at": at, "known": known}).mappings().all()
     return {
         "price_id": f"{key & (2**64 - 1):016x}",
         "served": _said(served) if served else None,

@@ -1,17 +1,22 @@
 """What is told of one model: SQL over the tables that are served, each narrowed to the model by an index."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
+from model_assets.answers.naming import ids_of
 from model_assets.answers.prices import PRICE_ID, in_words
-from model_assets.api.asking import Seen, rows
+from model_assets.api.asking import Seen, part, rows
 from model_assets.api.finding import Found
 from model_assets.api.model_list import FIELDS, as_json
-from model_assets.api.snippets import quick_starts
+from model_assets.api.snippets import providers, quick_starts
 
 ATTRIBUTES = (
     "name", "description", "family", "released_on", "knowledge_cutoff", "context_tokens", "max_output_tokens", "input_modalities",
     "output_modalities", "capabilities", "open_weights", "license", "hugging_face_id", "docs_url", "lifecycle", "retires_on", "replaced_by",
 )  # fmt: skip
+OFFER_PARTS = ("offer", "snapshot", "alias", "variant", "build", "region")
+PRICE_PARTS = ("meter", "per", "amount", "currency", "state", "region", "source", "listed_id", "rule", "disputed", "held", "unconfirmed")
 METER_ORDER = "array_position(array['input', 'output', 'cache_read', 'cache_write_5m', 'cache_write_1h'], {0}.meter), {0}.meter"
 ITEMS = """
 select card.model_id, {item} as item
@@ -30,8 +35,26 @@ from ({{served}}) as served
 where {{condition}} and offer <> all(:hidden)
   and (cast(:provider as text) is null or :provider in (provider, source_provider))
   and (cast(:meter as text) is null or meter = :meter)
-order by model, provider, offer, {METER_ORDER.format("served")}, service_tier <> 'standard', service_tier, prompt_above_tokens, time_window nulls first,
+"""
+PRICE_ORDER = f"""
+order by model, provider, offer, {METER_ORDER.format("price")}, service_tier <> 'standard', service_tier, prompt_above_tokens, time_window nulls first,
          region nulls first, detail nulls first, currency
+"""
+#: as answers.naming.Named.chosen: where a provider sells the model without a date, not the dated snapshots as well, unless `everything`
+PRICE_PAGE = f"""
+select price.*, count(*) over () as total
+from (select meant.*, bool_or(snapshot is null) over (partition by provider) as undated from ({PRICES}) as meant) as price
+where :everything or snapshot is null or not undated
+{PRICE_ORDER} limit :limit offset :offset
+"""
+#: base prices, of the first hundred providers: more would be too much for one page
+BASE_PRICES = f"""
+select * from (
+    select meant.*, bool_or(snapshot is null) over (partition by provider) as undated, dense_rank() over (order by provider) as place
+    from ({PRICES} and service_tier = 'standard' and prompt_above_tokens = 0 and time_window is null and detail is null) as meant
+) as price
+where place <= 100 and (:everything or snapshot is null or not undated)
+{PRICE_ORDER}
 """
 #: by what is known now, of any instant: a table with an index on models
 KNOWN_NOW = """
@@ -44,7 +67,9 @@ left join lateral (
 ) as looked on true
 where span.served_in @> coalesce(cast(:at as timestamptz), now())
 """
-KNOWN_THEN = "select * from catalog.price_as_of(coalesce(cast(:at as timestamptz), now()), cast(:known as timestamptz))"
+KNOWN_THEN = """
+select * from catalog.price_as_of(coalesce(cast(:at as timestamptz), now()), cast(:known as timestamptz), null, cast(:ids as text[]))
+"""
 OFFERS = """
 select offer, provider, model, snapshot, alias, variant, build, region, listed, sources, listed_ids, state, input_usd_per_mtok, output_usd_per_mtok,
        disputed, held, unconfirmed, prices, lifecycle, retires_on, context_tokens, max_input_tokens, max_output_tokens, first_seen, last_seen,
@@ -101,7 +126,7 @@ select link.sold_by as provider, link.source, link.listed_id, link.snapshot from
 join history.listing as listing on listing.key_id = link.key_id and upper_inf(listing.seen)
 left join catalog.source_rank as rank on rank.source = link.source
 where upper_inf(link.seen) and rank.sells is not false and link.alias = '' and link.build = '' and link.region = '' and link.offer <> all(:hidden)
-  and link.model = :model and link.variant = :variant and (:snapshot = '' or link.snapshot in (:snapshot, ''))
+  and link.model = :model and link.variant = :variant and (:snapshot = '' or link.snapshot in (:snapshot, '')) and link.sold_by = any(:asked_how)
 """
 CURATED = """
 select slug, category, status, size, best_for, not_for, url, docs_url, checked_on from catalog.curated where model = :model order by slug limit 1
@@ -132,47 +157,32 @@ def any_plan(found: Found) -> str:
     return "model = :model" if named.model and not (named.snapshot or named.variant or named.build or named.region) else named.condition
 
 
+def known(seen: Seen, found: Found, known_at: datetime | None) -> dict[str, Any]:
+    """What KNOWN_THEN binds."""
+    return {"known": known_at, "ids": ids_of(seen.connection, found.named)} if known_at else {}
+
+
 def prices(
-    seen: Seen,
-    found: Found,
-    at: Any = None,
-    known_at: Any = None,
-    provider: str | None = None,
-    meter: str | None = None,
-    everything: bool = False,
+    seen: Seen, found: Found, asked: Mapping[str, Any], at: datetime | None, known_at: datetime | None, limit: int, offset: int
 ) -> list[dict[str, Any]]:
-    """What is served, as answers.prices: a row per offer, meter and condition. Without `everything` dated snapshots are left out where the id names
-    none and the provider sells the model without a date."""
-    statement = PRICES.format(served=KNOWN_NOW if known_at is None else KNOWN_THEN, condition=found.named.condition)
-    told = rows(seen.connection, statement, bound_of(found, at=at, known=known_at, provider=provider, meter=meter))
-    chosen = told if everything else found.named.chosen(told, lambda row, name: row[name])
-    return [row | {"served": in_words(row)} for row in chosen]
+    """What is served, as answers.prices, a part at a time: a row per offer, meter and condition. `asked` has provider, meter and everything."""
+    statement = PRICE_PAGE.format(served=KNOWN_NOW if known_at is None else KNOWN_THEN, condition=found.named.condition)
+    everything = asked["everything"] or found.named.names_dates
+    bound = bound_of(found, at=at, provider=asked["provider"], meter=asked["meter"], everything=everything, **known(seen, found, known_at))
+    told = part(seen, statement, bound, limit, offset)
+    return [{name: value for name, value in row.items() if name != "undated"} | {"served": in_words(row)} for row in told]
 
 
-def by_provider(priced: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The base prices of each provider's offers."""
-    found: dict[str, dict[str, dict[str, Any]]] = {}
-    for row in priced:
-        if row["service_tier"] == "standard" and not row["prompt_above_tokens"] and row["time_window"] is None and row["detail"] is None:
-            parts = {name: row[name] for name in ("offer", "snapshot", "alias", "variant", "build", "region")}
-            offer = found.setdefault(row["provider"], {}).setdefault(row["offer"], {**parts, "prices": []})
-            said = (
-                "meter",
-                "per",
-                "amount",
-                "currency",
-                "state",
-                "region",
-                "source",
-                "listed_id",
-                "rule",
-                "disputed",
-                "held",
-                "unconfirmed",
-                "served",
-            )
-            offer["prices"].append({name: row[name] for name in said})
-    return [{"provider": name, "offers": list(offers.values())} for name, offers in found.items()]
+def by_provider(seen: Seen, found: Found) -> list[dict[str, Any]]:
+    """The base prices of each provider's offers now."""
+    statement = BASE_PRICES.format(served=KNOWN_NOW, condition=found.named.condition)
+    bound = bound_of(found, at=None, provider=None, meter=None, everything=found.named.names_dates)
+    sold: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in rows(seen.connection, statement, bound):
+        parts = {name: row[name] for name in OFFER_PARTS}
+        offer = sold.setdefault(row["provider"], {}).setdefault(row["offer"], {**parts, "prices": []})
+        offer["prices"].append({name: row[name] for name in PRICE_PARTS} | {"served": in_words(row)})
+    return [{"provider": name, "offers": list(offers.values())} for name, offers in sold.items()]
 
 
 def attributes(seen: Seen, model: str | None) -> dict[str, dict[str, Any]]:
@@ -193,17 +203,17 @@ def detail(seen: Seen, found: Found, asked: str) -> dict[str, Any]:
     """All of the page of a model."""
     item = items(seen, [found.card])[found.card]
     model = {"model": found.named.model}
-    bound = bound_of(found)
+    bound = bound_of(found, asked_how=[*providers()])
     [counts] = rows(seen.connection, COUNTS, bound)
-    known = attributes(seen, found.named.model)
+    stated = attributes(seen, found.named.model)
     curated = rows(seen.connection, CURATED, bound)
     text = not item["output_modalities"] or "text" in item["output_modalities"]
     return {
         **item,
         "asked": asked,
         "resolved_as": found.resolved_as,
-        "attributes": {name: said for name, said in known.items() if name != "replaced_by" or item["replaced_by"]},
-        "prices_by_provider": by_provider(prices(seen, found)),
+        "attributes": {name: said for name, said in stated.items() if name != "replaced_by" or item["replaced_by"]},
+        "prices_by_provider": by_provider(seen, found),
         "benchmarks": rows(seen.connection, BENCHMARKS, model),
         "quick_start": quick_starts(rows(seen.connection, LISTED_NOW, bound)) if text else [],
         "counts": {"offers": item["offers"], "providers": item["provider_count"], **counts},

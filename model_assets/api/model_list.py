@@ -25,33 +25,29 @@ SORTS = {
     "price": ("{price}", "numeric"),
 }
 PRICE_COLUMNS = {"input": "card.input_usd_per_mtok", "output": "card.output_usd_per_mtok"}
-#: the base price of a span: what is asked of anybody, for a request of any length at any hour
-BASE = (
-    "span.currency = 'USD' and span.state in ('paid', 'free') and span.service_tier = 'standard' and span.prompt_above_tokens = 0"
-    " and span.time_window is null and span.detail is null and (span.variant is null or span.model is null)"
-)
-#: the spans of a card's offers that were served then
-THEN = f"span.served_in @> cast(:as_of as timestamptz) and {BASE}"
-SOLD_THEN = f"""
+#: what was sold of a card at a past instant. What is hidden now is hidden from questions about the past as well
+SOLD_THEN = """
         cross join lateral (
             select coalesce((
                 select json_object_agg(price.meter, json_build_object('amount', trim_scale(price.amount)::text, 'currency', 'USD', 'per', price.per))
                 from (
-                    select span.meter, span.per, min(span.amount) as amount from catalog.price_span as span
-                    where (span.model = card.model_id or (card.kind = 'listing' and span.offer = card.model_id)) and {THEN}
-                        and span.offer <> all(card.hidden_offers)
+                    select span.meter, span.per, min(span.amount) as amount from catalog.base_price_span as span
+                    where span.model_id = card.model_id and span.served_in @> cast(:as_of as timestamptz)
                     group by span.meter, span.per
                 ) as price
-            ), '{{}}') as prices,
+            ), '{}') as prices,
             array(
-                select distinct link.sold_by from history.link
-                join history.listing as listing on listing.key_id = link.key_id and listing.seen @> cast(:as_of as timestamptz)
-                left join catalog.source_rank as rank on rank.source = listing.source
-                where link.seen @> cast(:as_of as timestamptz) and rank.sells is not false and link.offer <> all(card.hidden_offers)
-                  and (link.model = card.model_id or (card.kind = 'listing' and link.offer = card.model_id))
-                order by link.sold_by
+                select sold.provider from catalog.seller_span as sold
+                where sold.model_id = card.model_id and sold.listed_in @> cast(:as_of as timestamptz) order by sold.provider
             ) as providers
         ) as past"""
+PRICED_THEN = """
+    left join (
+        select span.model_id, min(span.amount) as amount from catalog.base_price_span as span
+        where span.meter = '{meter}' and span.served_in @> cast(:as_of as timestamptz) group by 1
+    ) as priced on priced.model_id = card.model_id"""
+PROVIDER_THEN = """card.model_id in (
+    select sold.model_id from catalog.seller_span as sold where sold.provider = :provider and sold.listed_in @> cast(:as_of as timestamptz))"""
 PRICES = """(select json_object_agg(price.key, json_build_object('amount', price.value, 'currency', 'USD', 'per', meter.per))
              from jsonb_each_text(card.prices) as price join catalog.meter on meter.meter = price.key)"""
 RELEASED_LATELY = "coalesce(card.released_on between (now() at time zone 'UTC')::date - 30 and (now() at time zone 'UTC')::date, false)"
@@ -283,11 +279,7 @@ def _order(descending: bool, kind: str) -> tuple[str, str]:
 def _joined(asked: Asked) -> str:
     if asked.as_of is None or not (asked.sort.endswith("price") or asked.min_price is not None or asked.max_price is not None):
         return ""
-    return f"""
-    left join (
-        select coalesce(span.model, span.offer) as model_id, min(span.amount) as amount from catalog.price_span as span
-        where span.meter = '{asked.meter}' and {THEN} and {_SHOWN.format("span")} group by 1
-    ) as priced on priced.model_id = card.model_id"""
+    return PRICED_THEN.format(meter=asked.meter)
 
 
 def _then(asked: Asked) -> str:
@@ -306,9 +298,7 @@ def _conditions(asked: Asked, bound: dict[str, Any]) -> list[str]:
     if asked.as_of is not None:
         add("card.listed_in @> cast(:as_of as timestamptz)")
     if asked.provider is not None:
-        add(
-            _PROVIDER_THEN if asked.as_of else "card.providers @> array[cast(:provider as text)]", provider=provider_of(asked.provider).name
-        )
+        add(PROVIDER_THEN if asked.as_of else "card.providers @> array[cast(:provider as text)]", provider=provider_of(asked.provider).name)
     if asked.modality is not None:
         add("(:modality = any(card.input_modalities) or :modality = any(card.output_modalities))", modality=asked.modality)
     if asked.capability:
@@ -337,14 +327,3 @@ def _conditions(asked: Asked, bound: dict[str, Any]) -> list[str]:
     for number, word in enumerate((asked.q or "").split()):
         add(f"strpos(card.words, lower(:word_{number})) > 0", **{f"word_{number}": word})
     return found
-
-
-#: what is hidden now is hidden from questions about the past as well
-_SHOWN = "{}.offer not in (select unnest(hidden.hidden_offers) from catalog.model_card as hidden)"
-_PROVIDER_THEN = f"""card.model_id in (
-    select coalesce(offer.model, offer.offer) from catalog.offer as offer
-    where {_SHOWN.format("offer")} and offer.provider = :provider and offer.first_seen <= :as_of and coalesce(offer.last_seen > :as_of, true) and exists (
-        select from history.link
-        join history.listing as listing on listing.key_id = link.key_id and listing.seen @> cast(:as_of as timestamptz)
-        left join catalog.source_rank as rank on rank.source = listing.source
-        where link.offer = offer.offer and link.seen @> cast(:as_of as timestamptz) and rank.sells is not false))"""

@@ -15,46 +15,24 @@ PARAMETER_OF = {capability: parameter for parameter, capability in CAPABILITY_OF
 MODALITIES = ("text", "image", "file", "audio", "video")
 Prices = Sequence[Mapping[str, Any]]
 
-# By the same rule as access.can_user_use_model with the provider openrouter.
+# By the same rule as access.can_user_use_model with the provider openrouter: a person's word on the model, else the policy's on the offer.
 LISTED = """
-with usable as materialized (
-    select listing.*, offered.model_id, model.status, model.daily_limit, model.monthly_limit,
-           coalesce(model.said_free, offered.is_free) as is_free,
-           coalesce(model.said_pro, offered.is_pro) as is_pro,
-           coalesce(model.said_enterprise, offered.is_enterprise) as is_enterprise
-    from history.listing as listing
-    left join history.link as link on link.key_id = listing.key_id and upper_inf(link.seen)
-    join access.offer_access as offered on offered.offer = coalesce(link.offer, listing.provider || ':?' || listing.listed_id)
-    join access.model_access as model on model.model_id = offered.model_id
-    where listing.source = 'openrouter' and upper_inf(listing.seen)
-),
-priced as (
-    select price.listed_id, json_agg(json_build_object(
-        'meter', price.meter, 'state', price.state, 'amount', price.amount::text, 'above', price.prompt_above_tokens, 'window', price.time_window
-    ) order by price.prompt_above_tokens, price.key_id) as prices
-    from catalog.listing_price as price
-    where price.source = 'openrouter' and price.currency = 'USD' and price.service_tier = 'standard'
-        and price.region is null and price.detail is null
-    group by price.listed_id
-)
 select json_build_object(
     'version', (select version from catalog.published),
-    'listed', (select count(*) from usable),
+    'listed', (select count(*) from catalog.openrouter_card),
     'models', coalesce((
-        select json_agg(json_build_object(
-            'id', usable.listed_id, 'canonical_slug', usable.canonical_hint, 'hugging_face_id', usable.hugging_face_id, 'name', usable.name,
-            'description', usable.description, 'context_length', usable.context_tokens, 'max_completion_tokens', usable.max_output_tokens,
-            'input_modalities', usable.input_modalities, 'output_modalities', usable.output_modalities, 'capabilities', usable.capabilities,
-            'knowledge_cutoff', case usable.knowledge_cutoff_precision
-                when 'year' then to_char(usable.knowledge_cutoff, 'YYYY') when 'month' then to_char(usable.knowledge_cutoff, 'YYYY-MM')
-                else usable.knowledge_cutoff::text end,
-            'expiration_date', usable.retires_on, 'extra', usable.extra, 'prices', coalesce(priced.prices, '[]'),
-            'access', json_build_object(
-                'model_id', usable.model_id, 'status', usable.status, 'is_free', usable.is_free, 'is_pro', usable.is_pro,
-                'is_enterprise', usable.is_enterprise, 'daily_limit', usable.daily_limit, 'monthly_limit', usable.monthly_limit)
-        ) order by (usable.extra ->> 'created')::bigint desc nulls last, usable.listed_id)
-        from usable
-        left join priced on priced.listed_id = usable.listed_id
+        select json_agg(usable.said || jsonb_build_object('access', jsonb_build_object(
+            'model_id', usable.model_id, 'status', usable.status, 'is_free', usable.is_free, 'is_pro', usable.is_pro,
+            'is_enterprise', usable.is_enterprise, 'daily_limit', usable.daily_limit, 'monthly_limit', usable.monthly_limit
+        )) order by usable.created desc nulls last, usable.listed_id)
+        from (
+            select card.listed_id, card.created, card.said, card.model_id, model.status, model.daily_limit, model.monthly_limit,
+                   coalesce(model.said_free, card.is_free) as is_free,
+                   coalesce(model.said_pro, card.is_pro) as is_pro,
+                   coalesce(model.said_enterprise, card.is_enterprise) as is_enterprise
+            from catalog.openrouter_card as card
+            join access.model_access as model on model.model_id = card.model_id
+        ) as usable
         where access.verdict(:tier, usable.status, usable.is_free, usable.is_pro, usable.is_enterprise) is null
     ), '[]')
 )::text

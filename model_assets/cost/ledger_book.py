@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from model_assets.answers.naming import Named, lists, named
+from model_assets.answers.naming import Named, ids_of, lists, named
 from model_assets.answers.prices import nothing_priced
 from model_assets.cost.book import Served, Unpriced
 from model_assets.cost.table import PriceRow, row_of
@@ -83,10 +83,11 @@ def offers_at(
     meant = named(connection, model, provider if lists(connection, provider, model) else None)
     rows = connection.execute(
         text(
-            f"select * from catalog.price_as_of(cast(:at as timestamptz), cast(:known as timestamptz)) where {meant.condition}"
+            f"select * from catalog.price_as_of(cast(:at as timestamptz), cast(:known as timestamptz), null, cast(:ids as text[]))"
+            f" where {meant.condition}"
             " and (cast(:provider as text) is null or :provider in (provider, source_provider)) order by provider, offer"
         ),
-        meant.bound | {"at": at, "known": known_at, "provider": provider},
+        meant.bound | {"ids": ids_of(connection, meant), "at": at, "known": known_at, "provider": provider},
     )
     offers: dict[str, list[PriceRow]] = {}
     for row in meant.chosen(rows.mappings().all(), lambda row, name: row[name]):

@@ -80,6 +80,39 @@ def test_prices_are_those_of_the_command_line_now_and_then(api: Api, given: str)
         assert sorted(said) == sorted(json.dumps({name: row[name] for name in names}, sort_keys=True) for row in expected)
 
 
+def test_pages_of_prices_hold_each_once_in_the_order_of_the_whole(api: Api) -> None:
+    path = f"/api/v1/models/{MODEL}/prices"
+    whole = api.get(path, "admin", everything=True)
+    rows = [
+        row
+        for offset in range(0, whole["meta"]["total"], 4)
+        for row in api.get(path, "admin", everything=True, limit=4, offset=offset)["data"]
+    ]
+    assert rows == whole["data"]
+    assert len(rows) == whole["meta"]["total"] > 8
+    beyond = api.get(path, "admin", everything=True, offset=10_000)
+    assert (beyond["data"], beyond["meta"]["total"]) == ([], whole["meta"]["total"])
+
+
+def test_the_page_of_a_model_that_very_many_sell_has_the_prices_of_a_hundred_of_them(own_api: Api) -> None:
+    with own_api.connect() as connection:
+        columns = [row[0] for row in connection.execute(
+            "select attname from pg_attribute where attrelid = 'catalog.price_span'::regclass and attnum > 0 order by attnum"
+        )]  # fmt: skip
+        values = [
+            "'seller' || number" if name == "provider" else "'seller' || number || ':m'" if name == "offer" else name for name in columns
+        ]
+        connection.execute(
+            f"insert into catalog.price_span select {', '.join(values)} from generate_series(1, 150) as number, (select * from catalog.price_span"
+            " where model = %s and meter = 'input' and variant is null and snapshot is null and service_tier = 'standard' and prompt_above_tokens = 0"
+            " and time_window is null and detail is null and upper(served_in) is null limit 1) as one",
+            [MODEL],
+        )
+    found = own_api.get(ONE, "admin")["data"]["prices_by_provider"]
+    assert len(found) == len({one["provider"] for one in found}) == 100
+    assert own_api.get(f"{ONE}/prices", "admin", meter="input")["meta"]["total"] > 150
+
+
 def test_history_shows_each_price_with_the_one_before_it_and_pages_hold_each_once(api: Api) -> None:
     with api.connect() as connection:
         model = connection.execute(
@@ -110,7 +143,7 @@ def test_compared_models_differ_where_it_is_said(api: Api) -> None:
 
 
 def test_providers_are_counted_over_what_the_caller_sees(api: Api) -> None:
-    for tier in ("free", "enterprise"):
+    for tier in ("free", "enterprise"):  # see access/test_followed_at_once.py for what is hidden
         visible = {row["id"] for row in api.get("/api/v1/models", tier, limit=100)["data"]}
         with api.connect() as connection:
             expected = dict(
@@ -122,7 +155,10 @@ def test_providers_are_counted_over_what_the_caller_sees(api: Api) -> None:
         found = api.get("/api/v1/providers", tier, limit=500)
         assert {row["provider"]: row["models"] for row in found["data"]} == expected
         assert found["meta"]["total"] == len(expected)
-        assert found["meta"]["models"] <= len(visible)
+        with api.connect() as connection:
+            sold = "select count(distinct coalesce(model, offer)) from catalog.offer where listed and coalesce(model, offer) = any(%s)"
+            assert found["meta"]["models"] == connection.execute(sold, [[*visible]]).fetchone()[0]
+        assert found["meta"]["offers"] == sum(row["offers"] for row in found["data"])
 
 
 def test_a_cost_is_exact_and_that_of_the_command_line(api: Api) -> None:
@@ -142,6 +178,16 @@ def test_a_cost_is_exact_and_that_of_the_command_line(api: Api) -> None:
         offer: one.totals for offer, one in expected.items()
     }
     assert found[0]["totals"]["USD"] == "3.08642225"
+
+
+def test_a_provider_that_never_sold_the_model_is_not_found_and_one_that_did_not_yet_has_no_price(api: Api) -> None:
+    asked = {"model": MODEL, "usage": {"input": 1}}
+    for provider in ("anthropic", "no such provider"):
+        answer = api.client("pro").post("/api/v1/cost", json=asked | {"provider": provider})
+        said = f"{provider!r} never sold {MODEL!r}. GET /api/v1/models/{MODEL}/offers names who does."
+        assert (answer.status_code, answer.json()["error"]["message"]) == (404, said)
+    answer = api.client("pro").post("/api/v1/cost", json=asked | {"provider": "openai", "at": "2001-01-01"})
+    assert (answer.status_code, answer.json()["data"]) == (200, [])
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from model_assets.answers.naming import lists
 from model_assets.api import model_facts as facts
 from model_assets.api.asking import Instant, Meta, Name, Seen, Words, instant, told
 from model_assets.api.callers import Anyone
-from model_assets.api.errors import documented
+from model_assets.api.errors import Problem, documented
 from model_assets.api.finding import Found, find
 from model_assets.cost.evaluate import evaluate
 from model_assets.cost.ledger_book import anywhere
@@ -22,6 +22,10 @@ from model_assets.cost.table import PriceRow, row_of
 from model_assets.cost.usage import Quantity, usage
 
 router = APIRouter(prefix="/api/v1", tags=["cost"])
+#: whether a provider, by its own name or as a source calls it, sells what is meant, or did
+SOLD_BY = """
+select exists (select from history.link where {condition} and offer <> all(:hidden) and :provider in (provider, sold_by) and upper_inf(seen))
+"""
 Counted = Annotated[Decimal, Field(ge=0, le=10**15, max_digits=30, decimal_places=12, allow_inf_nan=False)]
 
 
@@ -62,7 +66,8 @@ class Cost(BaseModel):
 
 
 class Costs(BaseModel):
-    """What it costs at every offer that is meant, the cheapest whole answer first; empty where nothing was priced then."""
+    """What it costs at every offer that is meant, the cheapest whole answer first; empty where nothing was priced then. 404 for a provider that
+    never sold it."""
 
     data: list[Cost]
     meta: Meta
@@ -80,6 +85,8 @@ def cost(request: Request, caller: Anyone, asked: CostRequest) -> Response:
         provider = asked.provider if lists(seen.connection, asked.provider, asked.model) else None
         found = find(seen, asked.model, provider)
         seen.meta["resolved_as"] = found.resolved_as
+        if asked.provider is not None:
+            _check_sold_by(seen, found, asked.provider)
         offers = price_lists(seen, found, at, instant(asked.known_at), asked.provider)
         costs = {offer: evaluate(prices, used, at, asked.service_tier, asked.region) for offer, prices in offers.items()}
         return [as_plain(offer, one) for offer, one in sorted(costs.items(), key=in_order)]
@@ -88,11 +95,23 @@ def cost(request: Request, caller: Anyone, asked: CostRequest) -> Response:
     return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
+def _check_sold_by(seen: Seen, found: Found, provider: str) -> None:
+    """Raises Problem, 404, where a provider never sold what is meant, as far as the caller may see."""
+    query = text(SOLD_BY.format(condition=found.named.condition))
+    if not seen.connection.execute(query, facts.bound_of(found, provider=provider)).scalar_one():
+        said = f"{provider[:100]!r} never sold {found.named.given[:200]!r}. GET /api/v1/models/{found.card}/offers names who does."
+        raise Problem(404, None, said)
+
+
 def price_lists(seen: Seen, found: Found, at: datetime, known_at: datetime | None, provider: str | None) -> dict[str, list[PriceRow]]:
     """offer -> its price list as it held at an instant, of the offers that are meant; as cost.ledger_book.offers_at."""
     served = facts.KNOWN_NOW if known_at is None else facts.KNOWN_THEN
     query = text(facts.PRICES.format(served=served, condition=found.named.condition))
-    told = seen.connection.execute(query, facts.bound_of(found, at=at, known=known_at, provider=provider, meter=None)).mappings().all()
+    told = (
+        seen.connection.execute(query, facts.bound_of(found, at=at, provider=provider, meter=None, **facts.known(seen, found, known_at)))
+        .mappings()
+        .all()
+    )
     offers: dict[str, list[PriceRow]] = {}
     for row in found.named.chosen(told, lambda row, name: row[name]):
         offers.setdefault(anywhere(row["offer"]), []).append(row_of(dict(row)))

@@ -41,6 +41,9 @@ class Few(Strict):
 class OfPrices(Strict):
     """Which prices."""
 
+    limit: int = Field(default=500, ge=1, le=2000)
+    offset: int = Field(default=0, ge=0, le=10_000_000)
+
     as_of: Instant | None = Field(default=None, description="the instant they are for (now unless given); a day is its end")
     known_at: Instant | None = Field(default=None, description="by what was known at this instant")
     provider: Name | None = None
@@ -90,7 +93,9 @@ class Detail(Item):
     asked: str
     resolved_as: Resolved
     attributes: dict[str, dict[str, Any]] = Field(description="name -> value, the source it was taken from, and its precision")
-    prices_by_provider: list[dict[str, Any]] = Field(description="base prices now, with what speaks against them")
+    prices_by_provider: list[dict[str, Any]] = Field(
+        description="base prices now, with what speaks against them, of at most a hundred providers by name; /prices has all"
+    )
     benchmarks: list[dict[str, Any]] = Field(description="a summary; the scores are under /benchmarks")
     quick_start: list[dict[str, Any]] = Field(description="per provider whose API is known: curl, python, javascript")
     counts: dict[str, int] = Field(
@@ -130,7 +135,7 @@ def prices(request: Request, caller: Anyone, model_id: ModelId, asked: Annotated
         at = instant(asked.as_of)
         provider = asked.provider if lists(seen.connection, asked.provider, model_id, at) else None
         found = _found(seen, model_id, provider, at)
-        return facts.prices(seen, found, at, instant(asked.known_at), asked.provider, asked.meter, asked.everything)
+        return facts.prices(seen, found, asked.model_dump(), at, instant(asked.known_at), asked.limit, asked.offset)
 
     return answer(request, caller, make)
 

@@ -10,19 +10,11 @@ from starlette.responses import Response
 
 from model_assets.access.visibility import sees
 from model_assets.api.asking import ModelId, Name, tier_of, utc
-from model_assets.api.callers import Anyone, Caller
+from model_assets.api.callers import Anyone
 from model_assets.api.errors import documented, not_found
 from model_assets.api.pages import published
 
 router = APIRouter(prefix="/v1", tags=["Model Lens' shape"])
-# a plan that is disabled or waits to be admitted is hidden, though its model is not
-SHOWN = """
-    from catalog.offer as offer
-    join catalog.model_card as card on card.model_id = coalesce(offer.model, offer.offer)
-    join access.model_access as access on access.model_id = coalesce(offer.model || coalesce(':' || offer.variant, ''), offer.offer)
-    where offer.listed and {sees} and {admitted}
-        and (cast(:provider as text) is null or offer.provider = :provider) and (cast(:id as text) is null or offer.offer = :id)
-"""
 ITEM = f"""json_build_object(
     'id', page.offer, 'name', page.name, 'provider', page.provider, 'model', page.model_id,
     'contextWindow', page.context_tokens, 'maxOutputTokens', page.max_output_tokens,
@@ -34,22 +26,23 @@ ITEM = f"""json_build_object(
     'supportsAttachments', case when page.capabilities <> '{{}}' then 'attachment' = any(page.capabilities) end,
     'new', coalesce(page.released_on between (now() at time zone 'UTC')::date - 30 and (now() at time zone 'UTC')::date, false)
 )"""
-LIST = """
-with shown as materialized (select offer.offer, offer.provider, offer.region {shown}),
-page as (
-    select offer.offer, offer.provider, offer.region, offer.input_usd_per_mtok, offer.output_usd_per_mtok,
+PAGE = f"""
+with page as (
+    select shown.offer, shown.provider, offer.region, offer.input_usd_per_mtok, offer.output_usd_per_mtok,
            coalesce(offer.context_tokens, card.context_tokens) as context_tokens,
            coalesce(offer.max_output_tokens, card.max_output_tokens) as max_output_tokens,
            card.model_id, card.name, card.input_modalities, card.output_modalities, card.capabilities, card.released_on, card.changed_at,
            card.knowledge_cutoff, card.open_weights
-    from (select offer from shown order by provider, offer limit :limit offset :offset) as wanted
-    join catalog.offer as offer on offer.offer = wanted.offer
-    join catalog.model_card as card on card.model_id = coalesce(offer.model, offer.offer)
+    from (
+        select offer, provider, model_id from catalog.offer_card as shown where $shown order by provider, offer limit :limit offset :offset
+    ) as shown
+    join catalog.offer as offer on offer.offer = shown.offer
+    join catalog.model_card as card on card.model_id = shown.model_id
 )
-select (select version from catalog.published) as version, (select count(*) from shown) as total, coalesce(found.data, '[]')::text as data,
+select (select version from catalog.published) as version, $total as total, coalesce(found.data, '[]')::text as data,
     (found.data -> 0)::text as first
 from (
-    select json_agg({item} order by page.provider, page.offer) as data from page left join lateral (
+    select json_agg({ITEM} order by page.provider, page.offer) as data from page left join lateral (
         select jsonb_object_agg(served.meter, trim_scale(served.amount)) as costs
         from catalog.price as served
         where served.offer = page.offer and served.meter in ('cache_read', 'cache_write_5m') and served.currency = 'USD'
@@ -58,15 +51,15 @@ from (
     ) as cached on true
 ) as found
 """
+TOTAL = "select coalesce(sum(offers), 0)::bigint from catalog.provider_card where tier = :tier"
 STATS = f"""
-with shown as materialized (select offer.provider {{shown}})
 select (select version from catalog.published) as version, json_build_object(
-    'totalModels', (select count(*) from shown),
-    'providers', (select coalesce(json_agg(distinct provider order by provider), '[]') from shown),
+    'totalModels', coalesce(sum(offers), 0)::bigint,
+    'providers', coalesce(json_agg(provider order by provider), '[]'),
     'lastSyncAt', (select {utc("max(observed_at)")} from ops.observation where verdict = 'accepted'),
-    'modelCountByProvider', (select coalesce(json_object_agg(provider, models order by provider), '{{}}')
-                             from (select provider, count(*) as models from shown group by provider) as counted)
+    'modelCountByProvider', coalesce(json_object_agg(provider, offers order by provider), '{{}}')
 )::text as data
+from catalog.provider_card where tier = :tier
 """
 
 
@@ -156,7 +149,10 @@ def models(request: Request, caller: Anyone, asked: Annotated[Asked, Query()]) -
     def body(row: Any) -> str:
         return f'"data":{row.data},"meta":{{"total":{row.total},"limit":{asked.limit},"offset":{asked.offset}}}'
 
-    response = _answer(request, caller, LIST, {**asked.model_dump(), "id": None}, body)
+    tier = tier_of(request, caller)
+    of_provider = "" if asked.provider is None else " and provider = :provider"
+    statement = _page(sees(tier, "shown") + of_provider, TOTAL + of_provider)
+    response = _answer(request, tier, statement, {**asked.model_dump(), "tier": tier}, body)
     assert response is not None
     return response
 
@@ -164,7 +160,8 @@ def models(request: Request, caller: Anyone, asked: Annotated[Asked, Query()]) -
 @router.get("/stats", response_model=StatsAnswer)
 def stats(request: Request, caller: Anyone) -> Response:
     """How many models are sold, and by whom."""
-    response = _answer(request, caller, STATS, {"provider": None, "id": None}, lambda row: f'"data":{row.data}')
+    tier = tier_of(request, caller)
+    response = _answer(request, tier, STATS, {"tier": tier}, lambda row: f'"data":{row.data}')
     assert response is not None
     return response
 
@@ -176,20 +173,25 @@ def model(request: Request, caller: Anyone, model_id: ModelId) -> Response:
     def body(row: Any) -> str | None:
         return f'"data":{row.first}' if row.first else None
 
-    response = _answer(request, caller, LIST, {"id": model_id, "provider": None, "limit": 1, "offset": 0}, body)
+    tier = tier_of(request, caller)
+    statement = _page(f"{sees(tier, 'shown')} and offer = :id", "select null")
+    response = _answer(request, tier, statement, {"id": model_id, "limit": 1, "offset": 0}, body)
     if response is None:
         raise not_found("model", model_id)
     return response
 
 
-def _answer(request: Request, caller: Caller, statement: str, bound: dict[str, Any], body: Callable[[Any], str | None]) -> Response | None:
+def _page(shown: str, total: str) -> str:
+    """The statement of those offers that a condition on catalog.offer_card leaves, beside how many there are in all."""
+    return PAGE.replace("$shown", shown).replace("$total", f"({total})")
+
+
+def _answer(request: Request, tier: str, statement: str, bound: dict[str, Any], body: Callable[[Any], str | None]) -> Response | None:
     """An answer of what `body` makes of the statement's row: text, so that every cost is written as it is kept."""
-    parts, tier = request.app.state.parts, tier_of(request, caller)
-    admitted = "true" if tier == "admin" else "access.decided_status = 'active'"
-    asked = statement.replace("{shown}", SHOWN.format(sees=sees(tier), admitted=admitted)).replace("{item}", ITEM)
+    parts = request.app.state.parts
 
     def made() -> tuple[int, bytes] | None:
-        row = parts.database.row(asked, bound)
+        row = parts.database.row(statement, bound)
         said = body(row)
         if said is None:
             return None

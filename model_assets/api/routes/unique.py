@@ -1,13 +1,13 @@
 """Models, each once, with all who sell it: the list of Gatewayz. Which provider answers fastest or is ill is not known here, and not said."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from model_assets.access.visibility import sees
-from model_assets.api.asking import Words, as_bytes, rows, tier_of
+from model_assets.api.asking import Words, rows, tier_of
 from model_assets.api.callers import Anyone
 from model_assets.api.pages import published
 
@@ -18,35 +18,24 @@ SORTS = {
     "cheapest_price": "card.input_usd_per_mtok",
 }
 #: per token, exact, without an exponent
-EACH = "trim_scale({} * 0.000001)::text"
-UNIQUE = """
+EACH = "trim_scale(sellers.{} * 0.000001)::text"
+UNIQUE = f"""
 with page as (
-    select card.*, count(*) over () as total, row_number() over (order by {order}) as place
+    select card.*, count(*) over () as total, row_number() over (order by {{order}}) as place
     from catalog.model_card as card
-    where card.kind = 'model' and cardinality(card.providers) >= :min_providers and {sees}
+    where card.kind = 'model' and cardinality(card.providers) >= :min_providers and {{sees}}
         and (cast(:search as text) is null or position(lower(:search) in card.words) > 0)
-    order by {order}
+    order by {{order}}
     limit :limit offset :offset
 )
 select
-    page.model_id as id, page.name, page.author, page.context_tokens as context_length, cardinality(page.providers) as provider_count,
-    page.total, coalesce(sellers.providers, '[]') as providers,
-    sellers.providers #>> '{{0,slug}}' as cheapest_provider, {prompt} as cheapest_prompt_price, {completion} as cheapest_completion_price
+    page.total, coalesce(sellers.sellers, '[]') as sellers, json_build_object(
+        'id', page.model_id, 'name', page.name, 'author', page.author, 'context_length', page.context_tokens,
+        'provider_count', cardinality(page.providers), 'cheapest_provider', sellers.cheapest_provider,
+        'cheapest_prompt_price', {EACH.format("input_usd_per_mtok")}, 'cheapest_completion_price', {EACH.format("output_usd_per_mtok")}
+    )::text as said
 from page
-left join lateral (
-    select
-        min(seller.input) as input,
-        (array_agg(seller.output order by seller.input nulls last, seller.output nulls last, seller.provider))[1] as output,
-        jsonb_agg(jsonb_build_object('slug', seller.provider, 'pricing', jsonb_strip_nulls(jsonb_build_object(
-            'prompt', {input}, 'completion', {output}
-        ))) order by seller.input nulls last, seller.output nulls last, seller.provider) as providers
-    from (
-        select distinct on (offer.provider) offer.provider, offer.input_usd_per_mtok as input, offer.output_usd_per_mtok as output
-        from catalog.offer as offer
-        where offer.model = page.model_id and offer.listed and offer.variant is null and offer.offer <> all(page.hidden_offers)
-        order by offer.provider, offer.input_usd_per_mtok nulls last, offer.output_usd_per_mtok nulls last, offer.offer
-    ) as seller
-) as sellers on true
+left join catalog.model_sellers as sellers on sellers.model_id = page.model_id
 order by page.place
 """
 
@@ -109,10 +98,6 @@ def unique_models(request: Request, caller: Anyone, asked: Annotated[Asked, Quer
     statement = UNIQUE.format(
         order=f"{SORTS[asked.sort_by]} {'desc' if descending else 'asc'} nulls last, card.model_id",
         sees=sees(tier),
-        prompt=EACH.format("sellers.input"),
-        completion=EACH.format("sellers.output"),
-        input=EACH.format("seller.input"),
-        output=EACH.format("seller.output"),
     )
     bound = asked.model_dump(include={"min_providers", "search", "limit", "offset"})
 
@@ -122,9 +107,10 @@ def unique_models(request: Request, caller: Anyone, asked: Annotated[Asked, Quer
             found = rows(connection, statement, bound)
             counted = found or (rows(connection, statement, {**bound, "limit": 1, "offset": 0}) if asked.offset else [])  # past the end
         total = counted[0]["total"] if counted else 0
-        data: list[dict[str, Any]] = [{key: value for key, value in row.items() if key != "total"} for row in found]
-        more = asked.offset + len(data) < total
-        return version, as_bytes({"data": data, "total": total, "limit": asked.limit, "offset": asked.offset, "has_more": more})
+        data = ",".join(f'{row["said"][:-1]},"providers":{row["sellers"]}}}' for row in found)  # both are JSON already
+        more = "true" if asked.offset + len(found) < total else "false"
+        body = f'{{"data":[{data}],"total":{total},"limit":{asked.limit},"offset":{asked.offset},"has_more":{more}}}'
+        return version, body.encode("utf-8", "replace")
 
     response = published(request, parts.pages, tier, made)
     assert response is not None
