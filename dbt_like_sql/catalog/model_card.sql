@@ -86,6 +86,9 @@ cheapest as (
     select
         model_id,
         coalesce(jsonb_object_agg(meter, trim_scale(amount)::text) filter (where amount is not null), '{}') as prices,
+        coalesce(jsonb_object_agg(meter, jsonb_build_object('amount', trim_scale(amount)::text, 'currency', 'USD', 'per', per)) filter (
+            where amount is not null
+        ), '{}') as priced,
         max(amount) filter (where meter = 'input') as input_usd_per_mtok,
         max(amount) filter (where meter = 'output') as output_usd_per_mtok,
         max(changed_at) as changed_at
@@ -93,6 +96,7 @@ cheapest as (
         select
             model_id,
             meter,
+            min(per) as per,
             max(lower(served_in)) as changed_at,
             -- a plan, a service tier, an hour or a size of its own is another thing to buy
             min(amount) filter (
@@ -134,6 +138,16 @@ named as (
 ),
 known as (
     select
+        -- what most lists filter by stands first, of a fixed width: a row is read up to the last column that is asked for
+        coalesce(decided.visible_free, false) as visible_free,
+        coalesce(decided.visible_pro, false) as visible_pro,
+        coalesce(decided.visible_enterprise, false) as visible_enterprise,
+        coalesce(decided.is_free, false) as is_free,
+        coalesce(decided.is_pro, false) as is_pro,
+        coalesce(decided.is_enterprise, false) as is_enterprise,
+        coalesce(sold.any_free, false) as any_free,
+        coalesce(sold.disputed, false) as disputed,
+        coalesce(model.context_tokens, sold.context_tokens) as context_tokens,
         coalesce(model.model, sold.model_id) as model_id,
         case when model.model is null then 'listing' else 'model' end as kind,
         coalesce(model.name, named.name, split_part(sold.model_id, ':?', 2)) as name,
@@ -143,7 +157,6 @@ known as (
         model.description,
         model.released_on,
         model.knowledge_cutoff,
-        coalesce(model.context_tokens, sold.context_tokens) as context_tokens,
         coalesce(model.max_output_tokens, sold.max_output_tokens) as max_output_tokens,
         coalesce(model.input_modalities, '{}') as input_modalities,
         coalesce(model.output_modalities, '{}') as output_modalities,
@@ -159,20 +172,13 @@ known as (
         cheapest.input_usd_per_mtok,
         cheapest.output_usd_per_mtok,
         coalesce(cheapest.prices, '{}') as prices,
+        coalesce(cheapest.priced, '{}') as priced,
         case when sold.shown_offers @> array[model.cheapest_offer] then model.cheapest_offer end as cheapest_offer,
-        coalesce(sold.any_free, false) as any_free,
-        coalesce(sold.disputed, false) as disputed,
         least(model.first_seen, sold.first_seen) as first_seen,
         greatest(heard.changed_at, cheapest.changed_at) as changed_at,
         case when model.model is not null then model.retired_observed else sold.last_seen end as gone_at,
         coalesce(heard.listed_in, '{}') as listed_in,
         decided.status,
-        coalesce(decided.is_free, false) as is_free,
-        coalesce(decided.is_pro, false) as is_pro,
-        coalesce(decided.is_enterprise, false) as is_enterprise,
-        coalesce(decided.visible_free, false) as visible_free,
-        coalesce(decided.visible_pro, false) as visible_pro,
-        coalesce(decided.visible_enterprise, false) as visible_enterprise,
         coalesce(decided.hidden_offers, '{}') as hidden_offers
     from (select * from {{ ref("catalog.model") }} {% if few %} where model = any(:few) {% endif %}) as model
     full join sold on sold.model_id = model.model

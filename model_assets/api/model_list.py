@@ -7,10 +7,10 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from model_assets.access.visibility import sees
-from model_assets.api.asking import Instant, Meter, Name, Words, instant, utc
+from model_assets.api.asking import Instant, Meter, Name, Words, instant, storable, utc
 from model_assets.api.cursors import Place
 from model_assets.identity.tables import provider_of
 
@@ -48,8 +48,6 @@ PRICED_THEN = """
     ) as priced on priced.model_id = card.model_id"""
 PROVIDER_THEN = """card.model_id in (
     select sold.model_id from catalog.seller_span as sold where sold.provider = :provider and sold.listed_in @> cast(:as_of as timestamptz))"""
-PRICES = """(select json_object_agg(price.key, json_build_object('amount', price.value, 'currency', 'USD', 'per', meter.per))
-             from jsonb_each_text(card.prices) as price join catalog.meter on meter.meter = price.key)"""
 RELEASED_LATELY = "coalesce(card.released_on between (now() at time zone 'UTC')::date - 30 and (now() at time zone 'UTC')::date, false)"
 
 
@@ -103,7 +101,7 @@ FIELDS = {
     "output_usd_per_mtok": "card.prices ->> 'output'",
     "cache_read_usd_per_mtok": "card.prices ->> 'cache_read'",
     "cache_write_usd_per_mtok": "card.prices ->> 'cache_write_5m'",
-    "prices": f"coalesce({PRICES}, '{{}}')",
+    "prices": "card.priced",
     "cheapest_offer": "card.cheapest_offer",
     "free": "card.any_free",
     "disputed": "card.disputed",
@@ -145,6 +143,7 @@ Sort = Literal[
     "name", "-name", "released_on", "-released_on", "context_tokens", "-context_tokens", "price", "-price", "providers", "-providers",
     "first_seen", "-first_seen", "changed_at", "-changed_at",
 ]  # fmt: skip
+Fields = Annotated[str, Field(min_length=1, max_length=1500), AfterValidator(storable)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Usd = Annotated[Decimal, Field(ge=0, le=10**12, max_digits=40, allow_inf_nan=False)]
 
@@ -177,7 +176,7 @@ class Asked(BaseModel):
     new: bool | None = Field(default=None, description="whether it was released within the last 30 days")
     q: Words | None = Field(default=None, description="words in any order, each somewhere in its ids, name, author or family")
     sort: Sort = Field(default="name", description="a minus before it: descending. What has no value comes last")
-    fields: Words | None = Field(default=None, description="only these, separated by commas", examples=["id,name,prices"])
+    fields: Fields | None = Field(default=None, description="only these, separated by commas", examples=["id,name,prices"])
     as_of: Instant | None = Field(default=None, description="what was listed at this instant, at the prices served then; a day is its end")
 
     @model_validator(mode="after")
@@ -236,14 +235,15 @@ with matched as materialized (
 page as (
     select * from matched {skip} order by {order} limit :limit + 1 {"" if after else "offset :offset"}
 ),
-numbered as (select page.*, row_number() over (order by {order}) as place from page)
-select published.version, {utc("published.published_at")} as published_at, (select count(*) from matched) as total,
-       (select array_agg(key::text order by place) from numbered) as keys, (select array_agg(model_id order by place) from numbered) as ids,
-       (select json_agg({row} order by numbered.place)::text
-        from numbered join catalog.model_card as card on card.model_id = numbered.model_id
-        left join catalog.model as model on model.model = card.model_id{_then(asked)}
-        where numbered.place <= :limit) as data
-from catalog.published
+told as (
+    select array_agg(key::text order by place) as keys, array_agg(card.model_id order by place) as ids,
+           json_agg({row} order by place) filter (where place <= :limit)::text as data
+    from (select page.*, row_number() over (order by {order}) as place from page) as page
+    join catalog.model_card as card on card.model_id = page.model_id
+    left join catalog.model as model on model.model = card.model_id{_then(asked)}
+)
+select published.version, {utc("published.published_at")} as published_at, (select count(*) from matched) as total, told.keys, told.ids, told.data
+from catalog.published cross join told
 """
     return statement, bound
 

@@ -32,11 +32,12 @@ from model_assets.api.routes import (
 )
 
 ROUTERS: list[APIRouter] = [
-    health.router,
+    # asked for most, so tried first
+    catalogue.router, health.router,
     # before the addresses that take any id
     popular.router, follows.router, unique.router, pocket_ai.router, model_lens.router, openrouter.router,
     compare.router, model.router,
-    changes.router, webhooks.router, catalogue.router, providers.router, disputes.router, cost.router, resolve.router, start_status.router, starts.router,
+    changes.router, webhooks.router, providers.router, disputes.router, cost.router, resolve.router, start_status.router, starts.router,
     admin_models.router, admin_model_access.router, admin_logs.router, admin_held.router, admin_identity.router, admin_policy.router,
     admin_audit.router, admin_users.router,
 ]  # fmt: skip
