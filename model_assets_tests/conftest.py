@@ -4,20 +4,25 @@ import os
 import signal
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import dagster as dg
 import psycopg
 import pytest
 from sqlalchemy import Engine
+from sqlalchemy.engine import make_url
 
-from model_assets import database, embedded, loading, recording_files
+from model_assets import cli, dagster_home, database, embedded, loading, recording_files
 from model_assets.ledger.migrate import migrate
 from model_assets.settings import BUNDLED_RECORDINGS, read_settings
 from model_assets.settling import settle
 from model_assets.sources import SOURCES
+from model_assets_tests.longest_first import pytest_collection_modifyitems  # noqa: F401  (a hook)
 
+#: runs the command line with some words: (exit code, stdout, stderr)
+Run = Callable[..., tuple[int, str, str]]
 # a shell ignores SIGINT for what it starts in the background, Dagster then ignores SIGTERM alike, and what the tests start would inherit both
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -32,7 +37,10 @@ def server() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="model-assets-tests-") as folder:
         Path(folder).chmod(0o755)  # as root the server runs as another user, who must be able to enter
         home = Path(folder) / "home"
-        started = embedded.ensure_running(home)
+        with pytest.MonkeyPatch.context() as patched:
+            # to drop a database is to wait for the disk to have all others, up to a second; what survives a crash is asked of servers of their own
+            patched.setitem(embedded.SETTINGS, "fsync", "on")
+            started = embedded.ensure_running(home)
         try:
             yield started.url("DATABASE").replace("/DATABASE", "/{name}")
         finally:
@@ -50,6 +58,17 @@ def template(server: str) -> Iterator[str]:
     database.engine(url).dispose()
     yield name
     _drop(server, name)
+
+
+@pytest.fixture(scope="session")
+def dagster_template(server: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The name of a database with Dagster's tables, that tests copy."""
+    with copy_of(server, template) as url:
+        given = {"DATABASE_URL": database.plain(url), "MODEL_ASSETS_HOME": str(tmp_path_factory.mktemp("dagster"))}
+        dagster_home.create_tables(dagster_home.prepare(read_settings(given), url, {}))
+        name = f"{make_url(url).database}_dagster"
+        yield name
+        _drop(server, name)
 
 
 @pytest.fixture(scope="session")
@@ -97,6 +116,53 @@ def _database(database_engine: Engine) -> Engine:
     return database_engine
 
 
+@pytest.fixture
+def command_line(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs the command line on what DATABASE_URL names: (exit code, stdout, stderr)."""
+
+    def go(*words: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as end:
+            cli.main([str(word) for word in words])
+        return (int(end.value.code or 0), *capsys.readouterr())
+
+    return go
+
+
+@pytest.fixture
+def run(url: str, command_line: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs the command line on this test's database."""
+    monkeypatch.setenv("DATABASE_URL", url)
+    return command_line
+
+
+@pytest.fixture
+def ask(settled: str, command_line: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs the command line on the database with all bundled recordings, which tests only read."""
+    monkeypatch.setenv("DATABASE_URL", settled)
+    return command_line
+
+
+@pytest.fixture
+def dagster_too(url: str, server: str) -> Iterator[None]:
+    """Dagster's database beside this test's goes with it."""
+    yield
+    _drop(server, f"{make_url(url).database}_dagster")
+
+
+@pytest.fixture
+def instance(
+    url: str, server: str, dagster_template: str, dagster_too: None, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[dg.DagsterInstance]:
+    """Dagster's instance as `up` uses it, in Postgres."""
+    monkeypatch.setenv("DATABASE_URL", url)
+    _copy(server, dagster_template, f"{make_url(url).database}_dagster")
+    settings = read_settings()
+    dagster_home.prepare(settings, url)
+    with dagster_home.opened(settings, url) as opened:
+        assert opened is not None
+        yield opened
+
+
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test sees the caller's settings, or touches the caller's data."""
@@ -129,12 +195,16 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def copy_of(server: str, template: str) -> Iterator[str]:
     """The SQLAlchemy URL of a copy of a database, which is dropped at the end."""
     name = f"test_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(server.format(name="postgres"), autocommit=True) as admin:
-        admin.execute(f'create database "{name}" template "{template}"'.encode())
+    _copy(server, template, name)
     url = database.with_driver(server.format(name=name), "psycopg")
     yield url
     database.engine(url).dispose()
     _drop(server, name)
+
+
+def _copy(server: str, template: str, name: str) -> None:
+    with psycopg.connect(server.format(name="postgres"), autocommit=True) as admin:
+        admin.execute(f'create database "{name}" template "{template}"'.encode())
 
 
 def _drop(server: str, name: str) -> None:

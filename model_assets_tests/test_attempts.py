@@ -29,11 +29,11 @@ from model_assets.errors import (
     PayloadRefused,
     SourceBusy,
 )
-from model_assets_tests.test_pipeline import OPENROUTER, assert_sound, at, dump, load, model, payload, record, row_versions, select
+from model_assets_tests.small_ledger import OPENROUTER, assert_sound, at, dump, load, model, payload, record, row_versions, select
 
 DAY = at(1).date()
 CHILDREN = multiprocessing.get_context("forkserver")  # children of a clean process: none inherits this one's connections
-CHILDREN.set_forkserver_preload(["model_assets_tests.test_pipeline"])
+CHILDREN.set_forkserver_preload(["model_assets_tests.small_ledger"])
 
 
 def child(work: Callable[..., None], *given: object) -> BaseProcess:

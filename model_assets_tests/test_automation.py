@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
+from dagster._daemon.sensor import MIN_INTERVAL_LOOP_TIME
 from dagster._utils.schedules import cron_string_iterator
 
 from model_assets.automation import judge_freshness, keys_of, read_now, recordings_to_load, schedules, sensors
@@ -128,6 +129,15 @@ def test_lateness_is_looked_at_every_hour_by_a_job_that_holds_that_check_of_ever
 def split(found: Sequence[dg.AssetCheckEvaluation], name: str) -> tuple[list[dg.AssetCheckEvaluation], list[dg.AssetCheckEvaluation]]:
     """(the evaluations of the check of this name, all others)."""
     return [one for one in found if one.check_name == name], [one for one in found if one.check_name != name]
+
+
+# --- requests ---
+
+
+def test_a_request_is_seen_whenever_the_daemon_looks_at_its_sensors() -> None:
+    interval = defs.resolve_sensor_def("sync_requests").minimum_interval_seconds
+    assert interval is not None
+    assert 0 < interval < MIN_INTERVAL_LOOP_TIME  # as long as that, every other look comes a little too early
 
 
 # --- lateness ---

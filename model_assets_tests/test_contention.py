@@ -18,7 +18,7 @@ from model_assets.ledger.merge import lock_source
 from model_assets.recording_files import find
 from model_assets.settings import BUNDLED_RECORDINGS
 from model_assets.sources import SOURCES
-from model_assets_tests.test_pipeline import assert_sound, at, dump, load, model, payload, select
+from model_assets_tests.small_ledger import assert_sound, at, dump, load, model, payload, select
 
 FAILING = """
 create sequence failures;

@@ -1,7 +1,6 @@
 """What a request cost and what a log cost, asked on the command line of a settled ledger that holds the three bundled days."""
 
 import json
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,8 @@ import pandas as pd
 import pytest
 from sqlalchemy import text
 
-from model_assets import cli
 from model_assets.database import connect
-
-Ask = Callable[..., tuple[int, str, str]]
+from model_assets_tests.conftest import Run
 
 LOG: list[dict[str, Any]] = [
     {"time": "2026-05-18T12:00:00Z", "model": "gpt-4o", "provider": "openai", "input": 1000, "output": 100},
@@ -32,17 +29,10 @@ BAD: list[dict[str, Any]] = [
 
 
 @pytest.fixture
-def ask(settled: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ask:
-    """Runs the command line on the settled database: (exit code, stdout, stderr)."""
-    monkeypatch.setenv("DATABASE_URL", settled)
+def ask(ask: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs the command line on the settled database, in a terminal wide enough for its tables."""
     monkeypatch.setenv("COLUMNS", "400")
-
-    def go(*words: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as end:
-            cli.main([str(word) for word in words])
-        return (int(end.value.code or 0), *capsys.readouterr())
-
-    return go
+    return ask
 
 
 def cells(out: str) -> list[list[str]]:
@@ -50,7 +40,7 @@ def cells(out: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("│").split("│")] for line in out.splitlines() if line.startswith("│")]
 
 
-def cost(ask: Ask, *words: object) -> dict[str, Any]:
+def cost(ask: Run, *words: object) -> dict[str, Any]:
     """The only offer's answer."""
     code, out, err = ask("cost", *words, "--json")
     assert (code, err) == (0, "")
@@ -61,7 +51,7 @@ def cost(ask: Ask, *words: object) -> dict[str, Any]:
 # --- cost -------------------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_request_is_told_line_by_line_with_its_total(ask: Ask) -> None:
+def test_a_request_is_told_line_by_line_with_its_total(ask: Run) -> None:
     code, out, err = ask("cost", "claude-sonnet-4-5", "--provider", "anthropic", "--input", 1000, "--cache-read", 3, "--output", 10)
     assert (code, err) == (0, "")
     assert cells(out) == [
@@ -72,7 +62,7 @@ def test_a_request_is_told_line_by_line_with_its_total(ask: Ask) -> None:
     assert out.endswith("total  0.0031509 USD\n")
 
 
-def test_crossing_a_threshold_reprices_the_whole_request_and_caches_count_towards_it(ask: Ask) -> None:
+def test_crossing_a_threshold_reprices_the_whole_request_and_caches_count_towards_it(ask: Run) -> None:
     at_the_bound = cost(ask, "claude-sonnet-4-5", "--provider", "anthropic", "--input", 199_000, "--cache-read", 1000)
     above = cost(ask, "claude-sonnet-4-5", "--provider", "anthropic", "--input", 199_000, "--cache-read", 1001)
     assert [line["unit_amount"] for line in at_the_bound["lines"]] == ["3", "0.3"]
@@ -80,7 +70,7 @@ def test_crossing_a_threshold_reprices_the_whole_request_and_caches_count_toward
     assert (above["prompt_tokens"], above["totals"]) == (200_001, {"USD": "1.1946006"})
 
 
-def test_all_providers_are_told_the_cheapest_first_where_none_is_named(ask: Ask) -> None:
+def test_all_providers_are_told_the_cheapest_first_where_none_is_named(ask: Run) -> None:
     code, out, err = ask("cost", "glm-4.7", "--input", 1_000_000)
     assert (code, err) == (0, "")
     assert [row[:2] for row in cells(out)] == [
@@ -88,7 +78,7 @@ def test_all_providers_are_told_the_cheapest_first_where_none_is_named(ask: Ask)
     ]  # fmt: skip
 
 
-def test_the_tier_and_the_hour_decide(ask: Ask) -> None:
+def test_the_tier_and_the_hour_decide(ask: Run) -> None:
     batch = cost(ask, "gpt-4o", "--provider", "openai", "--input", 1000, "--output", 100, "--tier", "batch")
     assert (batch["totals"], batch["service_tier"]) == ({"USD": "0.00175"}, "batch")
     hours = [
@@ -98,7 +88,7 @@ def test_the_tier_and_the_hour_decide(ask: Ask) -> None:
     assert [found["totals"] for found in hours] == [{"USD": "0.27"}, {"USD": "0.135"}]
 
 
-def test_the_instant_decides_and_what_was_known_then(ask: Ask) -> None:
+def test_the_instant_decides_and_what_was_known_then(ask: Run) -> None:
     def scout(*words: str) -> Any:
         return cost(ask, "meta-llama/llama-4-scout", "--provider", "openrouter", "--input", 1_000_000, *words)["totals"]["USD"]
 
@@ -106,7 +96,7 @@ def test_the_instant_decides_and_what_was_known_then(ask: Ask) -> None:
     assert scout("--at", "2026-05-19T12:00Z", "--known-at", "2026-05-18T12:00Z") == "0.08"
 
 
-def test_what_has_no_price_is_named_and_makes_the_answer_partial_never_0(ask: Ask) -> None:
+def test_what_has_no_price_is_named_and_makes_the_answer_partial_never_0(ask: Run) -> None:
     code, out, err = ask("cost", "gpt-4o", "--provider", "azure", "--input", 5, "--images", 2)
     assert (code, err) == (0, "")
     assert ["image", "2", "no price", "", "", "no price is known"] in cells(out)
@@ -127,13 +117,13 @@ def test_what_has_no_price_is_named_and_makes_the_answer_partial_never_0(ask: As
         ("glm-4.7", "zai-coding-plan", "0 USD (included)"),
     ],
 )
-def test_a_total_stands_alone_only_where_nothing_speaks_against_it(ask: Ask, model: str, provider: str, total: str) -> None:
+def test_a_total_stands_alone_only_where_nothing_speaks_against_it(ask: Run, model: str, provider: str, total: str) -> None:
     code, out, err = ask("cost", model, "--provider", provider, "--input", 1_000_000)
     assert (code, err) == (0, "")
     assert f"total  {total}\n" in out
 
 
-def test_a_held_price_is_reckoned_with_the_last_good_one_and_marked(settled_copy: str, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_held_price_is_reckoned_with_the_last_good_one_and_marked(settled_copy: str, ask: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", settled_copy)
     with connect(settled_copy) as connection:
         connection.execute(text("delete from history.price where provider = 'groq' and source <> 'litellm'"))
@@ -152,7 +142,7 @@ def test_a_held_price_is_reckoned_with_the_last_good_one_and_marked(settled_copy
         ("gpt-4o --input 5 --at 2026-05-01", "has no price at 2026-05-01"),
     ],
 )
-def test_what_cannot_be_reckoned_is_one_line(ask: Ask, words: str, said: str) -> None:
+def test_what_cannot_be_reckoned_is_one_line(ask: Run, words: str, said: str) -> None:
     code, out, err = ask("cost", *words.split())
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert said in err
@@ -171,7 +161,7 @@ def written(path: Path, rows: list[dict[str, Any]]) -> Path:
 
 
 @pytest.mark.parametrize("name", ["log.csv", "log.parquet"])
-def test_a_log_is_priced_at_what_held_at_each_call_and_bad_rows_are_named_and_summed_apart(ask: Ask, tmp_path: Path, name: str) -> None:
+def test_a_log_is_priced_at_what_held_at_each_call_and_bad_rows_are_named_and_summed_apart(ask: Run, tmp_path: Path, name: str) -> None:
     code, out, err = ask("replay", written(tmp_path / name, LOG + BAD), "--json")
     assert (code, err) == (0, "")
     found = json.loads(out)["logged"]
@@ -192,7 +182,7 @@ def test_a_log_is_priced_at_what_held_at_each_call_and_bad_rows_are_named_and_su
         assert reason in reasons
 
 
-def test_each_row_of_a_log_costs_what_cost_says(ask: Ask, tmp_path: Path) -> None:
+def test_each_row_of_a_log_costs_what_cost_says(ask: Run, tmp_path: Path) -> None:
     for number, row in enumerate(LOG):
         code, out, _ = ask("replay", written(tmp_path / f"{number}.csv", [row]), "--json")
         [priced] = json.loads(out)["logged"]["by_model"]
@@ -202,7 +192,7 @@ def test_each_row_of_a_log_costs_what_cost_says(ask: Ask, tmp_path: Path) -> Non
         assert (code, priced["amount"], priced["flags"]) == (0, alone["totals"]["USD"], alone["flags"]), row
 
 
-def test_the_table_of_a_log_shows_no_doubtful_amount_without_its_doubt(ask: Ask, tmp_path: Path) -> None:
+def test_the_table_of_a_log_shows_no_doubtful_amount_without_its_doubt(ask: Run, tmp_path: Path) -> None:
     code, out, err = ask("replay", written(tmp_path / "log.csv", LOG + BAD))
     assert (code, err) == (0, "")
     assert ["codestral-latest", "1", "2000", "0.0012", "USD", "disputed"] in cells(out)
@@ -213,13 +203,13 @@ def test_the_table_of_a_log_shows_no_doubtful_amount_without_its_doubt(ask: Ask,
 
 
 @pytest.mark.parametrize("by", ["model", "provider", "day"])
-def test_the_sums_are_the_same_whatever_they_are_by(ask: Ask, tmp_path: Path, by: str) -> None:
+def test_the_sums_are_the_same_whatever_they_are_by(ask: Run, tmp_path: Path, by: str) -> None:
     found = json.loads(ask("replay", written(tmp_path / "log.csv", LOG), "--by", by, "--json")[1])["logged"][f"by_{by}"]
     assert sum(Decimal(row["amount"]) for row in found) == Decimal("1.69695")
     assert sum(row["rows"] for row in found) == len(LOG)
 
 
-def test_a_log_is_priced_again_for_another_model_and_compared_on_the_rows_that_have_a_price_both_ways(ask: Ask, tmp_path: Path) -> None:
+def test_a_log_is_priced_again_for_another_model_and_compared_on_the_rows_that_have_a_price_both_ways(ask: Run, tmp_path: Path) -> None:
     code, out, err = ask(
         "replay", written(tmp_path / "log.csv", LOG + BAD), "--as-model", "gpt-4o-mini", "--as-provider", "openai", "--json"
     )
@@ -235,7 +225,7 @@ def test_a_log_is_priced_again_for_another_model_and_compared_on_the_rows_that_h
     )
 
 
-def test_a_log_in_another_tier_has_no_price_where_that_tier_has_none(ask: Ask, tmp_path: Path) -> None:
+def test_a_log_in_another_tier_has_no_price_where_that_tier_has_none(ask: Run, tmp_path: Path) -> None:
     found = json.loads(ask("replay", written(tmp_path / "log.csv", LOG[:2]), "--as-tier", "flex", "--json")[1])
     assert found["what_if"]["rows_priced"] == 0
     assert all("it has no flex price" in one["reason"] for one in found["what_if"]["unpriced"])
@@ -250,7 +240,7 @@ def test_a_log_in_another_tier_has_no_price_where_that_tier_has_none(ask: Ask, t
         ("log.parquet", b"not one", "log.parquet"),
     ],
 )
-def test_what_is_no_log_is_one_line(ask: Ask, tmp_path: Path, name: str, content: bytes | None, said: str) -> None:
+def test_what_is_no_log_is_one_line(ask: Run, tmp_path: Path, name: str, content: bytes | None, said: str) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
     code, out, err = ask("replay", tmp_path / name)

@@ -13,8 +13,8 @@ from model_assets import embedded
 from model_assets.database import engine, with_driver
 from model_assets.errors import DatabaseDown
 from model_assets.ledger.migrate import migrate
+from model_assets_tests.small_ledger import assert_sound, reset, select
 from model_assets_tests.test_kill import books, import_all, recordings
-from model_assets_tests.test_pipeline import assert_sound, reset, select
 
 
 @pytest.fixture(scope="module")

@@ -39,6 +39,7 @@ WITHOUT_DAGSTER = """
 import sys
 import model_assets.pipeline, model_assets.sources, model_assets.sql_models, model_assets.loading, model_assets.answers
 import model_assets.ledger.merge, model_assets.ledger.migrate, model_assets.cli, model_assets.access.policy
+import model_assets.fetching.patience, model_assets.settling, model_assets.readiness
 assert not [name for name in sys.modules if name.split(".")[0].startswith("dagster")]
 """
 

@@ -16,7 +16,7 @@ from model_assets.cli import cli
 from model_assets.definitions import defs
 from model_assets.settings import PROJECT, read_settings
 from model_assets_tests.api.test_matrix import CLASS
-from model_assets_tests.test_pipeline import select
+from model_assets_tests.small_ledger import select
 
 FEATURES, FAULTS, API = (PROJECT / "docs" / f"{name}.md" for name in ("features", "faults", "api"))
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
@@ -148,7 +148,7 @@ def test_everything_that_a_row_names_is_there(url: str, page: Path) -> None:
 
 def test_what_is_not_there_is_found_out() -> None:
     assert not is_there("model-assets fly")
-    assert not is_there("test_cli.py::test_what_nobody_wrote")
+    assert not is_there("cli/test_usage.py::test_what_nobody_wrote")
     assert not is_there("docs/nothing.md")
     assert not is_there("catalog.nothing")
     assert not is_there("GET /api/v1/nothing")

@@ -22,8 +22,8 @@ from model_assets.database import plain
 from model_assets.errors import DatabaseDown
 from model_assets.ledger.observations import instant_text
 from model_assets.sources import SOURCES
+from model_assets_tests.small_ledger import assert_sound, at, dump, model, payload, reset, select
 from model_assets_tests.test_attempts import child, soon, states
-from model_assets_tests.test_pipeline import assert_sound, at, dump, model, payload, reset, select
 
 #: (when, the function's place, which call): in the order of an import
 POINTS = [

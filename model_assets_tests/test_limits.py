@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from model_assets_tests.test_pipeline import at, model, payload, record, select
+from model_assets_tests.small_ledger import at, model, payload, record, select
 
 #: merges an observation, and prints what came of it and the most memory that the process held, in KiB
 LOAD = """

@@ -22,7 +22,7 @@ from model_assets.recording_files import Recording
 from model_assets.sources import SOURCES
 from model_assets_tests.shared_data import body, needs_recordings
 from model_assets_tests.shared_data import recordings as real_recordings
-from model_assets_tests.test_pipeline import Model, assert_sound, at, dump, genai_payload, load, model, payload, reset, row_versions, select
+from model_assets_tests.small_ledger import Model, assert_sound, at, dump, genai_payload, load, model, payload, reset, row_versions, select
 
 Order = Callable[[Sequence[Recording]], list[list[Recording]]]
 #: how to import: the order, and what goes side by side

@@ -292,6 +292,18 @@ def test_a_policy_without_rules_is_a_policy(tmp_path: Path) -> None:
         ("{rules: [], new_models: {activate_after_days: -1}}", "0 or more, is expected"),
         ("{rules: [], new_models: {activate_after_days: yes}}", "0 or more, is expected"),
         ("{rules: [], new_models: {activate_after_days: 7, other: 1}}", "0 or more, is expected"),
+        ("rules: [{tier: pro, effect: allow, ids: m, note: 2026-13-45}]", "a value cannot be read: month must be in 1..12"),
+        (f"rules: [{{tier: pro, effect: allow, max_input_usd_per_mtok: {'9' * 5000}}}]", "a value cannot be read"),
+        ("rules: [{tier: pro, effect: allow, max_input_usd_per_mtok: '1e200000'}]", "a number of USD, 0 or more"),
+        ("rules: [{tier: pro, effect: allow, max_input_usd_per_mtok: '1e-200000'}]", "a number of USD, 0 or more"),
+        (
+            "rules: [{tier: pro, effect: allow, ids: 'a{99999999999999999999}'}]",
+            "is not a regular expression: the repetition number is too large",
+        ),
+        (f"rules: [{{tier: pro, effect: allow, ids: '{'(' * 5000}{')' * 5000}'}}]", "is not a regular expression: it is nested too deeply"),
+        ('rules: [{tier: pro, effect: allow, ids: m, note: "a\\0"}]', "rule 1: note: it holds a character that cannot be stored"),
+        ('rules: [{tier: pro, effect: allow, providers: ["\\ud800"]}]', "rule 1: providers: it holds a character that cannot be stored"),
+        (f"rules: {'[' * 5000}{']' * 5000}", "is nested too deeply"),
     ],
 )
 def test_what_cannot_be_used_is_named_with_its_file_and_rule(tmp_path: Path, written: str, said: str) -> None:

@@ -7,7 +7,8 @@ from sqlalchemy import Connection, text
 from model_assets.answers import read_instant
 from model_assets.database import connect
 from model_assets.gate.held_changes import say_word
-from model_assets.identity.links import correct
+from model_assets.identity.corrections import keep_correction
+from model_assets.identity.links import refresh_links
 from model_assets.settling import publish
 from model_assets.soundness import unsound
 
@@ -53,7 +54,7 @@ def test_the_spans_of_the_bundled_recordings_are_what_was_served_at_every_instan
 
 def test_they_are_so_where_a_link_moved_and_where_a_word_ended_a_hold(settled_copy: str) -> None:
     with connect(settled_copy) as connection:
-        correct(
+        keep_correction(
             connection,
             "gpt-4o",
             "openai/gpt-4o-mini",
@@ -63,6 +64,7 @@ def test_they_are_so_where_a_link_moved_and_where_a_word_ended_a_hold(settled_co
             why="x",
             by="y",
         )
+        refresh_links(connection)
         held_id = connection.execute(text("select held_id from ops.held_change where kind = 'held'")).scalar_one()
         say_word(connection, held_id, "release", why="x", by="y")
     publish(settled_copy)

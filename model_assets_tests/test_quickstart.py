@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from sqlalchemy import text
+from sqlalchemy.engine import make_url
 
 from model_assets import database, quickstart
 from model_assets.database import connect
@@ -122,6 +123,12 @@ def test_dagster_knows_every_asset_as_materialised_and_no_check_failed_but_warni
     assert failed.keys() >= {"source_is_fresh", "no_change_is_held"}  # the recordings are old, and a slip of the point is among them
     data = [event["dagster_event"]["event_specific_data"] for event in failed.values()]
     assert {found["severity"]["__enum__"] for found in data} == {"AssetCheckSeverity.WARN"}
+
+
+def test_dagster_is_connected_to_its_tables_once_for_many_statements(ran: Ran) -> None:
+    name = make_url(ran.dagster_url).database
+    sessions = one(ran.url, f"select sessions from pg_stat_database where datname = '{name}'")
+    assert 0 < int(str(sessions)) < 1_000  # one for each statement would be over 7,000
 
 
 def test_the_ledger_is_sound(ran: Ran) -> None:

@@ -16,12 +16,12 @@ from model_assets.ledger import observations
 from model_assets.soundness import unsound
 from model_assets.sources import SOURCES
 from model_assets_tests.shared_data import SHARED, needs_recordings
+from model_assets_tests.small_ledger import dump, reset
 from model_assets_tests.sources.score_rows import as_csv, gathered
 from model_assets_tests.sources.test_artificial_analysis import ENTRY
 from model_assets_tests.sources.test_lmarena import RATING
 from model_assets_tests.sources.test_swebench import RESULT
 from model_assets_tests.test_hostile_payloads import HOSTILE, spoilt
-from model_assets_tests.test_pipeline import dump, reset
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 RECORDED = ("aider", "swebench", "lmarena", "epoch", "models_dev_models")

@@ -14,7 +14,7 @@ from model_assets.contracts import Listing, Score
 from model_assets.database import connect
 from model_assets.errors import ModelAssetsError
 from model_assets.frames import broken_rows
-from model_assets.identity.links import correct
+from model_assets.identity.corrections import keep_correction
 from model_assets.ledger import observations
 from model_assets.ledger.changes import compare
 from model_assets.ledger.merge import merge
@@ -137,7 +137,8 @@ def test_a_benchmark_that_nobody_lists_is_refused_with_those_there_are(ledger: s
 def test_what_no_rule_resolves_is_listed_and_a_persons_word_settles_it(ledger: str) -> None:
     assert [row["listed_id"] for row in ask(ledger, answers.unresolved_names, 9)] == ["Stranger"]
     with connect(ledger) as connection:
-        correct(connection, "Stranger", "openai/gpt-9-pro", source="aider", provider=None, since=None, why="it was announced", by="ann")
+        word: dict[str, Any] = {"source": "aider", "provider": None, "since": None, "why": "it was announced", "by": "ann"}
+        keep_correction(connection, "Stranger", "openai/gpt-9-pro", **word)
     settle(ledger, Path(read_settings().model_policy_file))
     assert ask(ledger, answers.unresolved_names, 9) == []
     assert {row["value"] for row in ask(ledger, answers.scores, "gpt-9-pro")} == {"75", "99"}

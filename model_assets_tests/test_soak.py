@@ -19,7 +19,7 @@ from bench.soak.processes import left_over
 from bench.soak.world import World
 from model_assets.database import plain
 from model_assets.errors import ModelAssetsError
-from model_assets_tests.test_pipeline import at, load, model, payload
+from model_assets_tests.small_ledger import at, load, model, payload
 
 ROOT = Path(__file__).parents[1]
 SEED, DAYS = (

@@ -6,7 +6,7 @@ from sqlalchemy import text
 from model_assets import soundness
 from model_assets.database import connect
 from model_assets.soundness import BOOKS, CLAIMS, unsound
-from model_assets_tests.test_pipeline import at, load, model, payload
+from model_assets_tests.small_ledger import at, load, model, payload
 
 OPEN_AGAIN = "alter table history.price drop constraint price_claims_do_not_overlap;"
 ANY_AMOUNT = "alter table history.price drop constraint amount_fits_state;"

@@ -18,11 +18,12 @@ import pytest
 import yaml
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.instance.config import PoolGranularity
+from dagster._core.run_coordinator import QueuedRunCoordinator
 from dagster._core.scheduler.instigation import TickStatus
 from dagster_postgres import PostgresRunStorage
 from sqlalchemy.engine import make_url
 
-from model_assets import cli, dagster_home, supervisor
+from model_assets import cli, dagster_home, keeping_alive, supervisor
 from model_assets.attempts import BUDGET
 from model_assets.definitions import defs
 from model_assets.settings import Settings, read_settings
@@ -46,13 +47,13 @@ sys.exit(supervisor.run(read_settings(), sys.argv[1], port=int(sys.argv[2]), mod
 """
 KEEP_ALIVE = """
 import json, pathlib, sys
-from model_assets import supervisor
+from model_assets import keeping_alive
 commands, constants = json.loads(sys.argv[1]), json.loads(sys.argv[2])
-vars(supervisor).update(constants)
-services = [supervisor.Service(name, ["/bin/sh", "-c", script]) for name, script in commands.items()]
+vars(keeping_alive).update(constants)
+services = [keeping_alive.Service(name, ["/bin/sh", "-c", script]) for name, script in commands.items()]
 try:
-    supervisor.keep_alive([services], {}, pathlib.Path(sys.argv[3]))
-except supervisor.CannotRun as error:
+    keeping_alive.keep_alive([services], {}, pathlib.Path(sys.argv[3]))
+except keeping_alive.CannotRun as error:
     sys.exit(str(error))
 """
 STUBBORN = "trap '' TERM; while :; do sleep 0.2; done"
@@ -118,7 +119,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Started]]:
 
 @pytest.fixture
 def keep_alive(start: Callable[..., Started], tmp_path: Path) -> Callable[..., Started]:
-    """Starts a supervisor of shell scripts, given by name; `constants` replace the supervisor's own."""
+    """Starts a supervisor of shell scripts, given by name; `constants` replace those of keeping_alive."""
 
     def go(commands: dict[str, str], **constants: float) -> Started:
         return start(KEEP_ALIVE, json.dumps(commands), json.dumps(constants), str(tmp_path / "logs"))
@@ -186,15 +187,15 @@ def test_a_child_that_keeps_dying_ends_all_and_shows_the_end_of_its_log(keep_ali
 
 
 def test_a_child_that_cannot_be_started_at_all_is_an_error_that_names_it(tmp_path: Path) -> None:
-    with pytest.raises(supervisor.CannotRun, match=r"api cannot be started: .*No such file.*/no/such/program"):
-        supervisor.keep_alive([[supervisor.Service("api", ["/no/such/program"])]], {}, tmp_path)
+    with pytest.raises(keeping_alive.CannotRun, match=r"api cannot be started: .*No such file.*/no/such/program"):
+        keeping_alive.keep_alive([[keeping_alive.Service("api", ["/no/such/program"])]], {}, tmp_path)
 
 
 def test_a_child_that_never_answers_is_an_error_and_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor, "PATIENCE", 0.5)
-    mute = supervisor.Service("mute", ["/bin/sh", "-c", f"echo $$ > {tmp_path}/pid; echo waiting; sleep 1000"], lambda: False)
-    with pytest.raises(supervisor.CannotRun, match=r"(?s)mute does not answer, 0 s after its start.*  waiting"):
-        supervisor.keep_alive([[mute]], {}, tmp_path)
+    monkeypatch.setattr(keeping_alive, "PATIENCE", 0.5)
+    mute = keeping_alive.Service("mute", ["/bin/sh", "-c", f"echo $$ > {tmp_path}/pid; echo waiting; sleep 1000"], lambda: False)
+    with pytest.raises(keeping_alive.CannotRun, match=r"(?s)mute does not answer, 0 s after its start.*  waiting"):
+        keeping_alive.keep_alive([[mute]], {}, tmp_path)
     with pytest.raises(ProcessLookupError):
         os.killpg(int((tmp_path / "pid").read_text()), 0)
 
@@ -240,9 +241,9 @@ def test_children_die_with_a_supervisor_that_is_killed(keep_alive: Callable[...,
 
 
 def test_a_log_that_has_grown_too_large_is_put_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor, "LOG_LIMIT", 10)
+    monkeypatch.setattr(keeping_alive, "LOG_LIMIT", 10)
     for line in (b"small\n", b"and now large\n", b"new\n"):
-        with supervisor._log(tmp_path / "web.log") as log:
+        with keeping_alive._log(tmp_path / "web.log") as log:
             log.write(line)
     assert (tmp_path / "web.log.1").read_bytes() == b"small\nand now large\n"
     assert (tmp_path / "web.log").read_bytes() == b"new\n"
@@ -292,6 +293,8 @@ def test_a_real_instance_takes_over_what_is_written_there(ledger: str, tmp_path:
         pools = instance.get_concurrency_config().pool_config
         assert (pools.pool_granularity, pools.default_pool_limit) == (PoolGranularity.OP, 1)
         assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs == 2
+        assert isinstance(instance.run_coordinator, QueuedRunCoordinator)
+        assert instance.run_coordinator.dequeue_interval_seconds == 1
         days = {InstigatorType.SCHEDULE: (30, 365), InstigatorType.SENSOR: (7, 90), InstigatorType.AUTO_MATERIALIZE: (7, 90)}
         for ticks, (skipped, others) in days.items():
             kept = instance.get_tick_retention_settings(ticks)

@@ -15,14 +15,16 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
-from model_assets import cli, loading, pipeline, recording_files, resources
+from model_assets import loading, pipeline, recording_files
 from model_assets.attempts import attempt
 from model_assets.database import connect
 from model_assets.errors import DatabaseDown
+from model_assets.fetching import patience
 from model_assets.fetching.http import Policy
 from model_assets.settings import BUNDLED_RECORDINGS
 from model_assets.sources import SOURCES
 from model_assets.sources.base import Source
+from model_assets_tests.conftest import Run
 from model_assets_tests.fetching.misbehaving import Answer, answer, serving
 from model_assets_tests.shared_data import BUNDLED
 
@@ -245,26 +247,21 @@ def test_a_source_that_is_held_does_not_hold_the_others(url: str, serve: Serve) 
 
 
 @pytest.fixture
-def command(
-    url: str, serve: Serve, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[int, str, str]]:
+def command(run: Run, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs the command line with sources on loopback that serve `answers`; returns (exit code, stdout, stderr)."""
-    monkeypatch.setenv("DATABASE_URL", url)
-    monkeypatch.setattr(resources, "fetch_policy", partial(resources.fetch_policy, allow_loopback=True))
+    monkeypatch.setattr(patience, "fetch_policy", partial(patience.fetch_policy, allow_loopback=True))
     monkeypatch.setenv("MODEL_SYNC_RETRY_ATTEMPTS", "1")
 
-    def run(answers: dict[str, Answer], *words: str) -> tuple[int, str, str]:
+    def go(answers: dict[str, Answer], *words: str) -> tuple[int, str, str]:
         for name, given in answers.items():
             monkeypatch.setitem(SOURCES, name, serve(name, given))
-        with pytest.raises(SystemExit) as end:
-            cli.main(words)
-        return (int(end.value.code or 0), *capsys.readouterr())
+        return run(*words)
 
-    return run
+    return go
 
 
 def test_the_command_syncs_every_source_and_brings_the_tables_of_changes_up_to_date(
-    url: str, command: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+    url: str, command: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load_first_day(url)
     for name in SOURCES.keys() - BUNDLED.keys():
@@ -276,7 +273,7 @@ def test_the_command_syncs_every_source_and_brings_the_tables_of_changes_up_to_d
         assert connection.execute(text("select count(*) from catalog.price_change where kind = 'changed'")).scalar_one() > 10
 
 
-def test_the_exit_code_says_that_one_source_failed_and_json_is_all_there_is_on_stdout(command: Callable[..., tuple[int, str, str]]) -> None:
+def test_the_exit_code_says_that_one_source_failed_and_json_is_all_there_is_on_stdout(command: Run) -> None:
     code, out, err = command({"litellm": answer(404), "openrouter": replay("openrouter")}, "sync", "openrouter", "litellm", "--json")
     assert code == 1
     assert err.startswith("model-assets: litellm: 127.0.0.1:")
@@ -288,9 +285,7 @@ def test_the_exit_code_says_that_one_source_failed_and_json_is_all_there_is_on_s
     assert len(found["litellm"]["errors"]) == 1
 
 
-def test_the_command_prints_the_change_lines_of_a_dry_run_as_a_table_and_as_json(
-    url: str, command: Callable[..., tuple[int, str, str]]
-) -> None:
+def test_the_command_prints_the_change_lines_of_a_dry_run_as_a_table_and_as_json(url: str, command: Run) -> None:
     load_first_day(url)
     before = contents(url)
     code, out, err = command({"openrouter": replay("openrouter", 19)}, "sync", "openrouter", "--dry-run")
@@ -306,7 +301,7 @@ def test_the_command_prints_the_change_lines_of_a_dry_run_as_a_table_and_as_json
     assert contents(url) == before
 
 
-def test_a_dry_run_does_not_even_make_tables(server: str, url: str, command: Callable[..., tuple[int, str, str]]) -> None:
+def test_a_dry_run_does_not_even_make_tables(server: str, url: str, command: Run) -> None:
     with connect(url) as connection:
         for schema in ("access", "catalog", "history", "staged", "raw", "ops"):
             connection.execute(text(f"drop schema if exists {schema} cascade"))

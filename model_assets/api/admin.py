@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 from model_assets.access.audit import speaking
 from model_assets.api.asking import storable
 from model_assets.api.callers import BEARER, Caller, identify, unauthenticated
-from model_assets.api.errors import Problem
+from model_assets.api.errors import NOTHING, Problem
 
 AREA = "/api/admin"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -123,7 +123,7 @@ class AdminArea(BaseRoute):
         has = [method for method in METHODS if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in others)]
         if has:
             raise Problem(405, None, "This address does not have that method.", headers={"Allow": ", ".join(has)})
-        raise Problem(404, None, "There is nothing at this address.")
+        raise Problem(404, None, NOTHING)
 
     def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
         """It has no name."""
@@ -148,6 +148,11 @@ def json_answer(body: str, headers: dict[str, str] | None = None) -> Response:
     return Response(body, media_type="application/json", headers=headers)
 
 
+def asked_of_database(request: Request, statement: str, bound: dict[str, Any] | None = None) -> Response:
+    """The JSON that a statement makes of what is bound, as an answer."""
+    return json_answer(request.app.state.parts.database.json(statement, bound))
+
+
 def tag(version: int) -> str:
     """The ETag of a decision."""
     return f'"v{version}"'
@@ -167,11 +172,11 @@ def page_of(fields: str, source: str, order: str) -> str:
     """SQL of a page as one JSON text, of one moment: {"data": [...], "meta": {...}}. `fields` is the arguments of json_build_object over the
     relation that `source` (FROM and WHERE) calls `found`, `order` its sort; :limit and :offset are bound."""
     return f"""
-        with found as materialized (select * from {source}),
-        page as (select found.*, row_number() over (order by {order}) as place from found order by {order} limit :limit offset :offset)
+        with wanted as (select found.* from {source} order by {order} limit :limit offset :offset),
+        page as (select found.*, row_number() over (order by {order}) as place from wanted as found)
         select json_build_object(
             'data', coalesce((select json_agg(json_build_object({fields}) order by found.place) from page as found), '[]'),
-            'meta', json_build_object('total', (select count(*) from found), 'limit', cast(:limit as int), 'offset', cast(:offset as int))
+            'meta', json_build_object('total', (select count(*) from {source}), 'limit', cast(:limit as int), 'offset', cast(:offset as int))
         )::text"""
 
 

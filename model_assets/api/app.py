@@ -9,7 +9,6 @@ from fastapi import FastAPI
 
 from model_assets.api import openapi
 from model_assets.api.admin import AdminArea
-from model_assets.api.callers import Profiles
 from model_assets.api.database import Database
 from model_assets.api.errors import add_handlers
 from model_assets.api.fallback import Fallback
@@ -19,6 +18,7 @@ from model_assets.api.limits import Limits
 from model_assets.api.metrics import Metrics
 from model_assets.api.middleware import Around
 from model_assets.api.pages import Pages
+from model_assets.api.profiles import Profiles
 from model_assets.api.ready import Readiness
 from model_assets.api.routes import ROUTERS
 from model_assets.api.tokens import Verifier

@@ -5,27 +5,22 @@ a caller without a token; and after too many of them from one address, a 429 bef
 """
 
 import hmac
-import threading
-import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import Annotated, Literal, NamedTuple, Protocol, cast
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, NamedTuple, Protocol
 
 from fastapi import Depends, Request, Security
+from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from sqlalchemy import Connection, text
 
 from model_assets.api.errors import Problem, unavailable
 from model_assets.api.jwks import KeysAway
 from model_assets.api.limits import Limits, Standing
+from model_assets.api.profiles import Profiles, Tier
 from model_assets.api.tokens import Unauthenticated, Verifier
 from model_assets.settings import Settings
 
-Tier = Literal["free", "pro", "enterprise", "admin"]
 BEARER = HTTPBearer(auto_error=False, bearerFormat="JWT", description="A JWT: who calls. The tier is that of the account.")
-MOST_PROFILES = 10_000
-REMEMBERED = 5.0  # seconds that a tier is remembered
 
 
 class Caller(NamedTuple):
@@ -37,54 +32,6 @@ class Caller(NamedTuple):
 
 
 ANONYMOUS = Caller(None, "free", False)
-
-
-class Profiles:
-    """The tiers of users, remembered for five seconds or until `forget`. `reading` opens a transaction, `clock` counts seconds."""
-
-    def __init__(
-        self,
-        reading: Callable[[], AbstractContextManager[Connection]],
-        clock: Callable[[], float] = time.monotonic,
-        most: int = MOST_PROFILES,
-    ) -> None:
-        self.reading, self.clock, self.most = reading, clock, most
-        self._lock = threading.Lock()
-        self._known: OrderedDict[str, tuple[Tier, float]] = OrderedDict()
-        self._forgotten = 0
-
-    def tier(self, user_id: str) -> Tier:
-        """The tier of a user; free where nobody knows of them. Raises what the database raises: without it nobody has a tier."""
-        asked_at = self.clock()
-        with self._lock:
-            known, forgotten = self._known.get(user_id), self._forgotten
-        if known and asked_at - known[1] < REMEMBERED:
-            return known[0]
-        with self.reading() as connection:
-            found = connection.execute(text("select tier from access.profile where user_id = :user_id"), {"user_id": user_id}).scalar()
-        tier = cast(Tier, found or "free")
-        with self._lock:
-            if forgotten == self._forgotten:  # else it may have been read before what we were told of
-                self._known[user_id] = (tier, asked_at)
-                self._known.move_to_end(user_id)
-                while len(self._known) > self.most:
-                    self._known.popitem(last=False)
-        return tier
-
-    def remembered(self, user_id: str) -> Tier | None:
-        """The tier of a user who was asked for within the last seconds; null where the database would have to be asked."""
-        with self._lock:
-            known = self._known.get(user_id)
-        return known[0] if known and self.clock() - known[1] < REMEMBERED else None
-
-    def forget(self, user_id: str | None) -> None:
-        """A user's tier may have changed; with null, anybody's."""
-        with self._lock:
-            self._forgotten += 1
-            if user_id is None:
-                self._known.clear()
-            else:
-                self._known.pop(user_id, None)
 
 
 class Parts(Protocol):
@@ -118,9 +65,11 @@ def caller_of(authorization: str | None, verifier: Verifier, profiles: Profiles)
     return Caller(user_id, profiles.tier(user_id), True)
 
 
-def unauthenticated() -> Problem:
-    """The one answer to credentials that are missing or wrong, whatever is wrong with them."""
-    return Problem(401, None, "This needs valid credentials, sent as `Authorization: Bearer ...`.", headers={"WWW-Authenticate": "Bearer"})
+def unauthenticated(wrong: str = "") -> Problem:
+    """The one answer to credentials that are missing or wrong, whatever is wrong with them. `wrong` names those that were sent in another place
+    than Authorization; whether they are expected at all is not told."""
+    said = f"{wrong} is wrong, or none is set here." if wrong else "This needs valid credentials, sent as `Authorization: Bearer ...`."
+    return Problem(401, None, said, headers={"WWW-Authenticate": "Bearer"})
 
 
 def secret_matches(given: str | None, expected: str) -> bool:
@@ -142,13 +91,14 @@ def identify(request: Request) -> Caller:
     return caller
 
 
-def require_secret(request: Request, given: str | None, expected: str) -> None:
-    """Let a request go on whose secret or key is the expected one. Raises Problem: 401 otherwise, and where none is configured; 429 after many."""
+def require_secret(request: Request, given: str | None, expected: str, what: str = "") -> None:
+    """Let a request go on whose secret or key is the expected one; `what` it is, where it did not come as Authorization. Raises Problem: 401
+    otherwise, and where none is configured; 429 after many."""
     if given is None:
         raise unauthenticated()
     with _trying(request):
         if not secret_matches(given, expected):
-            raise unauthenticated()
+            raise unauthenticated(what)
 
 
 @contextmanager
@@ -190,9 +140,10 @@ def _parts(request: Request) -> Parts:
     return parts
 
 
-def anyone(request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)]) -> Caller:
+async def anyone(request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)]) -> Caller:
     """Who calls, with a token or without. Their request counts."""
-    caller = identify(request)
+    # who says nothing is known without asking anybody, so that no thread has to be waited for
+    caller = await run_in_threadpool(identify, request) if "authorization" in request.headers else identify(request)
     count_work(request, caller)
     return caller
 

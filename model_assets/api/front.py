@@ -8,9 +8,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from model_assets.api.callers import ANONYMOUS, Profiles, Tier, bearer
+from model_assets.api.callers import ANONYMOUS, bearer
 from model_assets.api.errors import response_to, unavailable
 from model_assets.api.pages import Pages, send_kept
+from model_assets.api.profiles import Profiles, Tier
 
 MOST_AT_WORK = 200  # requests; twelve connections to the database answer them
 TOKEN_REMEMBERED = 5.0  # seconds that a verified token is

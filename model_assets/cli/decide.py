@@ -133,7 +133,7 @@ def correct(
 
     It overrides every rule, until it is undone.
     """
-    from model_assets.identity import links
+    from model_assets.identity.corrections import keep_correction
     from model_assets.settling import settle
 
     if (model is None) != unknown:
@@ -143,7 +143,7 @@ def correct(
     settings = read_settings()
     url = ready_ledger(settings)
     with connect(url) as connection:
-        number = links.correct(
+        number = keep_correction(
             connection, listed_id, model, source=source, provider=provider, since=None if always else since or datetime.now(UTC), why=why, by=getpass.getuser()
         )  # fmt: skip
     settle(url, settings.model_policy_file)
@@ -160,13 +160,13 @@ def correct(
 @why_option
 def undo(number: int, why: str) -> None:
     """Take a correction back, by its number."""
-    from model_assets.identity import links
+    from model_assets.identity.corrections import keep_undoing
     from model_assets.settling import settle
 
     settings = read_settings()
     url = ready_ledger(settings)
     with connect(url) as connection:
-        links.undo_correction(connection, number, why=why, by=getpass.getuser())
+        keep_undoing(connection, number, why=why, by=getpass.getuser())
     settle(url, settings.model_policy_file)
     say(f"correction {number} is undone.")
 

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection, text
 
+from model_assets.identity.corrections import corrections_of
 from model_assets.identity.link import Correction, Link
-from model_assets.identity.links import corrections_of, facts_of, resolver_over, rules_version, said_of_listings
+from model_assets.identity.links import facts_of, resolver_over, rules_version, said_of_listings
 from model_assets.ledger.derived import is_current, keep_inputs, replace_differing
 from model_assets.sources.base import as_json
 

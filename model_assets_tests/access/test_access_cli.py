@@ -1,31 +1,22 @@
 """`model-assets access`: the same words and answers on the command line."""
 
 import json
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
-from model_assets.cli import main
 from model_assets.database import connect
-
-Run = Callable[..., tuple[int, str, str]]
+from model_assets_tests.conftest import Run
 
 
 @pytest.fixture
-def run(settled_copy: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(settled_copy: str, command_line: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs `model-assets access ...` on the bundled recordings: (exit code, stdout, stderr)."""
     monkeypatch.setenv("DATABASE_URL", settled_copy)
     monkeypatch.setenv("COLUMNS", "200")
-
-    def go(*words: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as end:
-            main(["access", *words])
-        said = capsys.readouterr()
-        return int(end.value.code or 0), said.out, said.err
-
-    return go
+    return partial(command_line, "access")
 
 
 def some_model(url: str) -> str:
@@ -79,6 +70,14 @@ def test_what_cannot_be_said_is_one_line(run: Run, settled_copy: str) -> None:
     assert "Say at least one thing" in run("set", model, "--why", "x")[2]
     assert "is not a number of requests" in run("set", model, "--daily-limit", "-1x", "--why", "x")[2]
     assert "Nothing was changed. There is no model 'nosuch'" in run("set", "nosuch", "--free", "--why", "x")[2]
+
+
+def test_a_note_says_any_word_and_an_empty_one_takes_it_back(run: Run, settled_copy: str) -> None:
+    model = some_model(settled_copy)
+    notes = [json.loads(run("set", model, "--note", words, "--why", "x", "--json")[1])[0]["note"] for words in ("none", "", "trial")]
+    assert notes == ["none", None, "trial"]
+    limits = [json.loads(run("set", model, "--daily-limit", given, "--why", "x", "--json")[1])[0]["daily_limit"] for given in ("5", "none")]
+    assert limits == [5, None]
 
 
 def test_users_who_are_not_known_have_the_tier_free(run: Run) -> None:

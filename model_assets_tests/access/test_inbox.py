@@ -10,6 +10,8 @@ from model_assets.access.inbox import load_inbox
 from model_assets.access.policy import FILE
 from model_assets.attempts import attempt
 from model_assets.database import connect
+from model_assets.settings import read_settings
+from model_assets.upkeep.purge import purge
 
 HAND_OVER = text("select * from access.sync_openrouter_models(cast(:models as jsonb))")
 
@@ -83,3 +85,19 @@ def test_what_another_sync_holds_goes_on_waiting(url: str) -> None:
     with attempt(url, "openrouter", day, "somebody"):
         assert load_inbox(url, FILE) == []
     assert [row["status"] for row in load_inbox(url, FILE)] == ["loaded"]
+
+
+def test_what_was_loaded_long_ago_is_purged_and_what_waits_stays(url: str) -> None:
+    models = [model(f"lab/m-{number}") for number in range(3)]
+    for _ in range(2):
+        hand_over(url, models)
+        load_inbox(url, FILE)
+    waiting, _, _ = hand_over(url, models)
+    with connect(url) as connection:
+        connection.execute(text("update ops.inbox set received_at = received_at - interval '400 days'"))
+        ended = text("update ops.inbox set ended_at = now() - interval '400 days' where inbox_id = (select min(inbox_id) from ops.inbox)")
+        connection.execute(ended)
+    assert purge(url, None, read_settings({}), dry_run=True).inbox == 1
+    assert purge(url, None, read_settings({})).inbox == 1
+    with connect(url) as connection:
+        assert connection.scalars(text("select inbox_id from ops.inbox order by 1")).all() == [waiting - 1, waiting]

@@ -80,6 +80,14 @@ def test_one_that_cannot_be_changed_keeps_all_others_as_they_are(models: Connect
     assert len(trail(models, A)) == 1
 
 
+def test_of_many_models_that_are_not_there_only_the_first_is_looked_for_among_all(models: Connection) -> None:
+    with pytest.raises(WordsRefused, match="And 499 more") as refused, models.begin_nested():
+        change(models, [(f"host:?a{number}", Word(status="disabled"), None) for number in range(500)], "ann")
+    first, *others = (one.message for one in refused.value.troubles)
+    assert "to decide on. The nearest are: host:?a" in first
+    assert all(message.endswith("to decide on.") for message in others)
+
+
 def test_versions_count_changes_and_a_stale_one_is_refused(models: Connection) -> None:
     assert [row["version"] for row in change(models, [(A, Word(note="1"), 1)], "ann")] == [2]
     with pytest.raises(WordsRefused, match="is at version 2, not 1"), models.begin_nested():

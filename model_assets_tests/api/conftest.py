@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import dagster as dg
 import httpx
 import jwt
 import psycopg
@@ -102,6 +103,13 @@ def own_api(server: str, bundled: str) -> Iterator[Api]:
     """An API over a database of this test's own."""
     with copy_of(server, bundled) as url, serving(url) as api:
         yield api
+
+
+@pytest.fixture
+def daemon() -> Iterator[dg.DagsterInstance]:
+    """What Dagster remembers of its runs."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
 
 
 def republish(api: Api) -> None:

@@ -33,4 +33,9 @@ def test_nothing_that_the_document_describes_is_a_page(api: Api) -> None:
         for media in response.get("content", {})
     }
     assert types == {"application/json", "application/atom+xml", "application/feed+json", "text/plain"}
-    assert [api.client().get(path).status_code for path in ("/", "/docs", "/redoc")] == [404, 404, 404]
+    for path in ("/", "/docs", "/redoc"):
+        answer = api.client().get(path)
+        assert (answer.status_code, answer.json()["error"]["message"]) == (
+            404,
+            "There is nothing at this address. GET /openapi.json describes each that there is.",
+        )

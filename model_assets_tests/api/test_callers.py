@@ -15,11 +15,9 @@ from sqlalchemy.exc import OperationalError
 
 from model_assets.api.callers import (
     ANONYMOUS,
-    REMEMBERED,
     Admin,
     Anyone,
     Caller,
-    Profiles,
     User,
     bearer,
     caller_of,
@@ -28,6 +26,7 @@ from model_assets.api.callers import (
 )
 from model_assets.api.database import Database
 from model_assets.api.errors import Problem
+from model_assets.api.profiles import REMEMBERED, Profiles
 from model_assets.api.tokens import Verifier
 from model_assets.errors import DatabaseDown
 from model_assets_tests.api.conftest import Api, serving

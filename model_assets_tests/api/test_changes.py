@@ -127,6 +127,13 @@ def test_filters_by_type_model_provider_and_time(shop: Api) -> None:
         assert shop.client("admin").get(PATH, params=wrong).status_code == 422
 
 
+@pytest.mark.parametrize("since", ["", " ", "yesterday", "2026-13-01"])
+def test_an_instant_that_is_none_is_refused_in_words(shop: Api, since: str) -> None:
+    answer = shop.client("admin").get(PATH, params={"since": since})
+    said = "The request is not valid: query.since: that is no instant. Write one like 2026-05-19T02:00:00Z, or a day like 2026-05-19, or leave it out."
+    assert (answer.status_code, answer.json()["error"]["message"]) == (422, said)
+
+
 def test_a_cursor_that_was_never_given_out_is_400(shop: Api) -> None:
     good = shop.get(PATH, "admin", limit=1)["next_cursor"]
     rand = random.Random(5)

@@ -1,5 +1,6 @@
 """What Pocket AI serves: repositories of Hugging Face, their versions pinned to a revision, and versions that users add."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -100,7 +101,10 @@ def test_users_add_versions_and_delete_their_own_and_admins_judge_them(pocket: A
         "user",
         said["url"],
     )
-    assert bob.get(at).json()[-1] == version == pocket.client().get(at).json()[-1]
+    assert ann.get(at).json()[-1] == admin.get(at).json()[-1] == version
+    for_others = bob.get(at).json()[-1]
+    assert pocket.client().get(at).json()[-1] == for_others == version | {"author_id": for_others["author_id"]}
+    assert re.fullmatch("user-[0-9a-f]{16}", for_others["author_id"])
     assert ann.post(at, json=said).json()["error"]["code"] == "VERSION_EXISTS"
     assert bob.post(at, json=said).status_code == 201
     mine = f"{at}/{version['id']}"
@@ -109,7 +113,9 @@ def test_users_add_versions_and_delete_their_own_and_admins_judge_them(pocket: A
     assert admin.patch(mine, json={"status": "supported"}).json()["status"] == "supported"
     assert ann.delete(mine).status_code == 204
     assert ann.delete(mine).status_code == 404
-    assert [one["author_id"] for one in ann.get(at).json() if one["origin"] == "user"] == ["a user of pro"]
+    assert [one["author_id"] for one in bob.get(at).json() if one["origin"] == "user"] == ["a user of pro"]
+    [another] = [one["author_id"] for one in ann.get(at).json() if one["origin"] == "user"]
+    assert another not in ("a user of pro", for_others["author_id"])
     with pocket.connect() as connection:
         audited = connection.execute(
             "select actor, action from access.audit where subject_kind = 'user_version' order by audit_id"

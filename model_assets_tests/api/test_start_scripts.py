@@ -38,7 +38,7 @@ LONG = 240  # seconds, on two busy cores
 SITE = """
 import dataclasses, functools, json, pathlib, sys
 if "pip" not in " ".join(sys.argv):
-    from model_assets import resources
+    from model_assets.fetching import patience
     from model_assets.sources import SOURCES
     from model_assets.sources.hugging_face import hub
     served = json.loads(pathlib.Path({served!r}).read_text())
@@ -48,8 +48,8 @@ if "pip" not in " ".join(sys.argv):
             SOURCES[name] = dataclasses.replace(SOURCES[name], url=served[name])
         else:
             del SOURCES[name]
-    over_network = resources.fetch_policy
-    resources.fetch_policy = lambda _=False: over_network(True)
+    over_network = patience.fetch_policy
+    patience.fetch_policy = lambda _=False: over_network(True)
 """
 UP = "import sys; from model_assets import cli; cli.main(sys.argv[1:])"
 

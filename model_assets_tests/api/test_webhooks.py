@@ -16,10 +16,13 @@ from model_assets.changes.delivery import Sender, deliver
 from model_assets_tests.api.conftest import Api, republish, serving
 from model_assets_tests.api.test_changes import free_for_all
 from model_assets_tests.changes.receiver import Receiver
-from model_assets_tests.changes.world import load
+from model_assets_tests.changes.world import OTHERS, load
 from model_assets_tests.conftest import copy_of
 
 PATH = "/api/v1/webhooks"
+#: hosts that say themselves that they are in no public network
+INSIDE = ("10.0.0.1", "192.168.1.1", "172.16.0.1", "169.254.169.254", "127.0.0.1", "0.0.0.0", "100.64.0.1", "[::1]", "[fd00::1]", "[fe80::1]",
+          "localhost", "api.LocalHost.")  # fmt: skip
 
 
 @pytest.fixture
@@ -122,10 +125,26 @@ def test_what_cannot_be_sent_to_is_refused_when_it_is_named(server: str, templat
         ):  # fmt: skip
             answer = api.client("pro").post(PATH, json={"url": odd})
             assert answer.status_code == 422, odd
+        for inside in INSIDE:
+            answer = api.client("pro").post(PATH, json={"url": f"https://{inside}/hook"})
+            assert answer.status_code == 422, inside
+            assert answer.json()["error"]["message"].endswith("which is no public host. Use an https URL of a public host."), inside
+        for outside in ("https://8.8.8.8/hook", "https://hooks.example.com/models", "https://[2606:4700::1111]/hook"):
+            assert api.client("pro").post(PATH, json={"url": outside}).status_code == 201, outside
         assert api.client("pro").post(PATH, json={"url": "https://example.com", "types": ["odd"]}).status_code == 400
         assert api.client("pro").post(PATH, json={"url": "https://example.com", "types": []}).status_code == 422
         assert api.client("pro").post(PATH, json={"url": "https://example.com", "from_cursor": "odd"}).status_code == 400
         assert api.client("pro").post(PATH, json={"url": "https://example.com", "secret": "mine"}).status_code == 422
+
+
+def test_this_machine_may_be_named_where_that_is_allowed_and_the_network_around_it_not(shop: Api) -> None:
+    said = {
+        url: shop.client("pro").post(PATH, json={"url": url}).status_code
+        for url in ("http://127.0.0.1:9/", "http://localhost:9/", "https://[::1]:9/")
+    }
+    assert set(said.values()) == {201}, said
+    for inside in ("http://10.0.0.1", "https://192.168.1.1", "https://169.254.169.254", "http://8.8.8.8"):
+        assert shop.client("pro").post(PATH, json={"url": inside}).status_code == 422, inside
 
 
 def test_a_user_has_at_most_ten_also_when_they_are_made_at_once(shop: Api) -> None:
@@ -233,6 +252,20 @@ def test_a_message_that_is_tried_again_has_the_same_id_and_does_not_grow(shop: A
     send(shop)
     assert [len(message["data"]["changes"]) for message in receiver.messages] == [4, 4]
     assert [receiver.ids.count(one) for one in dict.fromkeys(receiver.ids)] == [3, 1]
+
+
+def test_a_user_who_sees_more_by_the_time_a_message_is_tried_again_misses_nothing_of_it(shop: Api, receiver: Receiver) -> None:
+    subscribe(shop, receiver, "free")
+    before = set(visible(shop, "enterprise"))
+    receiver.statuses = [500]
+    for number in (2, 3):
+        load(shop.url, number, dict.fromkeys(OTHERS, f"0.000008{number}") | {"a": "0.0000011", "f": f"0.00000{10 + number}"})
+    assert [(one.changes, one.error) for one in send(shop)] == [(4, "it answered 500")]
+    shop.token("a user of free", "enterprise")
+    due_now(shop)
+    assert [one.changes for one in send(shop)] == [100, 24]
+    republish(shop)
+    assert receiver.changes == [one for one in visible(shop, "enterprise") if one not in before]
 
 
 def test_pauses_grow_and_a_retry_after_is_heeded(shop: Api, receiver: Receiver) -> None:

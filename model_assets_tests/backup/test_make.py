@@ -25,8 +25,8 @@ from model_assets.database import connect, plain
 from model_assets.errors import ModelAssetsError, SettingsError
 from model_assets.sql_models import load_models, refresh
 from model_assets_tests.backup.conftest import execute
-from model_assets_tests.test_pipeline import at as instant
-from model_assets_tests.test_pipeline import load, model, payload
+from model_assets_tests.small_ledger import at as instant
+from model_assets_tests.small_ledger import load, model, payload
 
 PROJECT = Path(__file__).resolve().parents[2]
 

@@ -23,9 +23,9 @@ from model_assets.database import connect, plain
 from model_assets.errors import ModelAssetsError
 from model_assets.ledger.migrate import _config, migrate, newest
 from model_assets_tests.backup.conftest import databases, execute, reseal
-from model_assets_tests.test_pipeline import assert_sound, load, model, payload
-from model_assets_tests.test_pipeline import at as instant
-from model_assets_tests.test_pipeline import dump as claims
+from model_assets_tests.small_ledger import assert_sound, load, model, payload
+from model_assets_tests.small_ledger import at as instant
+from model_assets_tests.small_ledger import dump as claims
 
 PROJECT = Path(__file__).resolve().parents[2]
 Name = Callable[[], str]

@@ -13,9 +13,8 @@ from model_assets.backup.make import back_up
 from model_assets.backup.manifest import manifest_file, read_manifest
 from model_assets.backup.verify import verify
 from model_assets_tests.backup.conftest import databases, execute, reseal
-from model_assets_tests.test_cli import Run, run
+from model_assets_tests.conftest import Run
 
-__all__ = ["run"]
 CHANGES = {
     "a value": ("update history.price set amount = amount + 1 where ctid = (select min(ctid) from history.price where amount > 0)",
                 r"history.price has other values in its"),

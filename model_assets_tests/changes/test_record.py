@@ -4,14 +4,17 @@ import random
 
 import dagster as dg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
+from model_assets import settling
 from model_assets.access.words import Word, change
 from model_assets.changes import record
 from model_assets.changes.formats import sentence
 from model_assets.changes.record import TYPES, record_changes
 from model_assets.database import connect
 from model_assets.definitions import defs
+from model_assets.gate.held_changes import refresh_held
+from model_assets.sql_models import load_models
 from model_assets_tests.changes.world import brief, load, standing, told
 
 CHEAP, DEAR = "0.000001", "0.000002"
@@ -150,3 +153,34 @@ def test_a_model_that_was_disabled_and_is_gone_is_available_to_nobody(url: str) 
     with connect(url) as connection:
         assert connection.scalar(text("select status from access.model_access where model_id = :model"), {"model": model}) == "inactive"
     assert [one["type"] for one in told(url) if one["type"] == "model_available"] == []
+
+
+@pytest.mark.parametrize("meanwhile", ["before the marks are taken", "while the tables are filled"])
+def test_a_list_that_comes_while_another_is_published_is_published_with_it_and_resolved(
+    url: str, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    coming = [2]
+
+    def comes(*_: object) -> None:
+        if coming:
+            load(url, coming.pop(), {"a": CHEAP, "b": DEAR, "c": DEAR}, published=False)
+
+    def held_then_comes(connection: Connection) -> int:
+        found = refresh_held(connection)
+        comes()
+        return found
+
+    load(url, 0, {"a": CHEAP})
+    load(url, 1, {"a": CHEAP, "b": DEAR}, published=False)
+    if meanwhile == "before the marks are taken":
+        monkeypatch.setattr(settling, "refresh_held", held_then_comes)
+    with connect(url) as connection:
+        settling.publish_settled(connection, load_models(), comes)
+    assert coming == []
+    with connect(url) as connection:
+        cards = set(connection.scalars(text("select model_id from catalog.model_card where model_id !~ 'other-'")))
+        assert connection.scalar(text("select exists (select from ops.move)")) is False
+    assert cards == {"lab/a", "lab/b", "lab/c"}
+    assert sorted((kind, name) for kind, name, _ in brief(told(url))) == [
+        ("model_added", "b"), ("model_added", "c"), ("offer_added", "b"), ("offer_added", "c"),
+    ]  # fmt: skip

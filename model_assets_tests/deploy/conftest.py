@@ -7,23 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from model_assets import cli, database
+from model_assets import database
+from model_assets_tests.conftest import Run
 from model_assets_tests.deploy.machine import CRONTAB, SYSTEMCTL, program
-
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs the command line on this test's database: (exit code, stdout, stderr)."""
+def run(run: Run, url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs the command line on this test's database, whose address is given as people write it."""
     monkeypatch.setenv("DATABASE_URL", database.plain(url))
-
-    def go(*words: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as end:
-            cli.main([str(word) for word in words])
-        return (int(end.value.code or 0), *capsys.readouterr())
-
-    return go
+    return run
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from model_assets_tests.shared_data import body
 COMMAND_LINE = """\
 import dataclasses, functools, json, pathlib, sys
 sys.path.insert(0, {project!r})
-from model_assets import cli, resources
+from model_assets import cli
+from model_assets.fetching import patience
 from model_assets.sources import SOURCES
 served = json.loads(pathlib.Path({served!r}).read_text())
 for name in list(SOURCES):
@@ -22,7 +23,7 @@ for name in list(SOURCES):
         SOURCES[name] = dataclasses.replace(SOURCES[name], url=served[name])
     else:
         del SOURCES[name]
-resources.fetch_policy = functools.partial(resources.fetch_policy, allow_loopback=True)
+patience.fetch_policy = functools.partial(patience.fetch_policy, allow_loopback=True)
 words = sys.argv[1:]
 cli.main(words[2:] if words[:2] == ["-m", "model_assets"] else words)
 """

@@ -19,7 +19,7 @@ from model_assets.database import connect
 from model_assets.errors import ModelAssetsError
 from model_assets.schedule import cron
 from model_assets.schedule.plan import Plan
-from model_assets_tests.deploy.conftest import Run
+from model_assets_tests.conftest import Run
 from model_assets_tests.deploy.machine import command_line, recorded
 
 BARE = {"HOME": "/", "LOGNAME": "nobody", "SHELL": "/bin/sh", "PATH": "/usr/bin:/bin"}  # what cron sets, and nothing else

@@ -56,6 +56,11 @@ def test_the_variables_are_those_that_are_set_and_that_the_project_reads() -> No
     assert variables_set(given) == {"DATABASE_URL": "postgresql://a/b", "PGPASSWORD": "x"}
 
 
+def test_the_secrets_by_which_the_api_knows_its_callers_are_not_among_them() -> None:
+    secrets = {"ADMIN_KEY": "k" * 32, "CRON_SECRET": "c" * 32, "JWT_SECRET": "s" * 32}
+    assert variables_set({"ALERT_URLS": "json://hooks.example", **secrets}) == {"ALERT_URLS": "json://hooks.example"}
+
+
 def test_every_variable_of_the_settings_is_known() -> None:
     known = {
         "DATABASE_URL": "postgresql://a/b", "MODEL_ASSETS_HOME": "/h", "MODEL_RECORDINGS": "/r", "MODEL_SYNC_SCHEDULE": "0 3 * * *",

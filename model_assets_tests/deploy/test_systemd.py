@@ -14,7 +14,7 @@ import pytest
 from model_assets.schedule import systemd
 from model_assets.schedule.plan import Plan
 from model_assets.settings import PROJECT
-from model_assets_tests.deploy.conftest import Run
+from model_assets_tests.conftest import Run
 from model_assets_tests.deploy.machine import program
 
 needs_systemd = pytest.mark.skipif(

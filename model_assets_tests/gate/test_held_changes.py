@@ -14,7 +14,7 @@ from model_assets.database import connect
 from model_assets.errors import ModelAssetsError
 from model_assets.gate.held_changes import held, refresh_held, say_word
 from model_assets.identity.links import refresh_links
-from model_assets_tests.test_pipeline import at, load, model, payload
+from model_assets_tests.small_ledger import at, load, model, payload
 
 #: USD per token, as OpenRouter says it: 1, 10 and 1,000 USD per million
 ONE, TEN, THOUSAND = "0.000001", "0.00001", "0.001"

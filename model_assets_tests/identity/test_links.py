@@ -12,7 +12,8 @@ from model_assets.answers import named, resolve
 from model_assets.database import connect
 from model_assets.errors import ModelAssetsError
 from model_assets.identity import links
-from model_assets.identity.links import correct, moves_of, refresh_links, undo_correction
+from model_assets.identity.corrections import keep_correction, keep_undoing
+from model_assets.identity.links import moves_of, refresh_links
 from model_assets.sql_models import deploy, load_models
 from model_assets_tests.test_catalog_sql import day, listing
 
@@ -51,9 +52,10 @@ def versions(connection: Connection) -> list[Any]:
 def say(connection: Connection, listed_id: str, model: str | None, **options: Any) -> int:
     """Somebody's word on a listing; from day 10 on, unless told otherwise."""
     refresh_links(connection)
-    return correct(
-        connection, listed_id, model, **({"source": None, "provider": None, "since": day(10), "why": "seen so", "by": "somebody"} | options)
-    )
+    given = {"source": None, "provider": None, "since": day(10), "why": "seen so", "by": "somebody"} | options
+    number = keep_correction(connection, listed_id, model, **given)
+    refresh_links(connection)
+    return number
 
 
 # --- over time --------------------------------------------------------------------------------------------------------------------------
@@ -126,12 +128,13 @@ def test_a_correction_that_is_undone_never_counted_and_is_kept(ledger: Connectio
     refresh_links(ledger)
     before = spans(ledger, "gpt-4o", "models_dev", "azure")
     number = say(ledger, "gpt-4o", "openai/gpt-4o-mini")
-    undo_correction(ledger, number, why="I was wrong", by="another")
+    keep_undoing(ledger, number, why="I was wrong", by="another")
+    refresh_links(ledger)
     assert spans(ledger, "gpt-4o", "models_dev", "azure") == before
     [row] = ledger.execute(text("select decided_by, why, undone_by, undone_why from ops.identity_correction"))
     assert tuple(row) == ("somebody", "seen so", "another", "I was wrong")
     with pytest.raises(ModelAssetsError, match=f"there is no correction {number} that counts"):
-        undo_correction(ledger, number, why="again", by="another")
+        keep_undoing(ledger, number, why="again", by="another")
 
 
 def test_a_correction_of_one_source_or_provider_leaves_the_others(ledger: Connection) -> None:

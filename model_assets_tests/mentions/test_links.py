@@ -1,14 +1,13 @@
 """Mentions in the database: which models each names, that nothing is read twice, and what the catalogue and the command line say."""
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text
 
-from model_assets import cli, pipeline
+from model_assets import pipeline
 from model_assets.answers import mentions
 from model_assets.database import connect
 from model_assets.errors import ModelAssetsError
@@ -17,6 +16,7 @@ from model_assets.ledger import observations
 from model_assets.mentions import links
 from model_assets.mentions.links import refresh_mention_links
 from model_assets.sources import SOURCES
+from model_assets_tests.conftest import Run
 from model_assets_tests.sources.test_discussions import found, story
 
 QWEN = ("alibaba/qwen3-next-80b-a3b-instruct", "alibaba/qwen3-next-80b-a3b-thinking")
@@ -145,19 +145,13 @@ def test_mentions_of_a_model_are_told_newest_first_by_any_of_its_ids(told: str):
 
 
 @pytest.fixture
-def run(told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+def run(told: str, command_line: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs the command line: (exit code, stdout, stderr)."""
     monkeypatch.setenv("DATABASE_URL", told)
-
-    def go(*words: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as end:
-            cli.main(words)
-        return (int(end.value.code or 0), *capsys.readouterr())
-
-    return go
+    return command_line
 
 
-def test_the_command_line_tells_what_names_a_model(run: Callable[..., tuple[int, str, str]]):
+def test_the_command_line_tells_what_names_a_model(run: Run):
     code, out, _ = run("mentions", "openai/gpt-4o-mini")
     assert code == 0
     assert "GPT-4o against Claude Opus 4.5" in out
@@ -168,7 +162,7 @@ def test_the_command_line_tells_what_names_a_model(run: Callable[..., tuple[int,
     assert (code, err.count("\n")) == (1, 1)
 
 
-def test_words_meant_to_hurt_are_printed_harmless_and_kept_as_they_came(told: str, run: Callable[..., tuple[int, str, str]]):
+def test_words_meant_to_hurt_are_printed_harmless_and_kept_as_they_came(told: str, run: Run):
     hostile = "\x1b[31m\u202eGPT-4o [bold]<script>alert(1)</script> =cmd|' /C calc'!A0 \x07"
     load(told, "discussions", 2, found(*STORIES, story(6, title=hostile)))
     refresh(told)

@@ -75,7 +75,7 @@ class World:
         home.mkdir()
         content = dagster_home.instance(home)
         # runs start at once: no daemon is here that would take them from a queue
-        del content["concurrency"]["runs"]
+        del content["concurrency"]["runs"], content["run_queue"]
         content["run_coordinator"] = {"module": "dagster._core.run_coordinator", "class": "DefaultRunCoordinator"}
         del content["run_monitoring"], content["run_retries"]
         (home / "dagster.yaml").write_text(yaml.safe_dump(content))
@@ -113,6 +113,19 @@ class World:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait(30)
+        for pid in self.left_over():  # the code server of a backfill does not always end when Dagster tells it to
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        until(lambda: not self.left_over(), "all processes are gone")
+
+    def left_over(self) -> list[int]:
+        """The processes that know of this world by their environment: those above, and what Dagster started by itself."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if str(self.folder).encode() in (process / "environ").read_bytes():
+                    found.append(int(process.name))
+        return found
 
     def start_worker(self, name: str) -> None:
         """Start a worker as docs/scaling.md says, with the file of deploy/celery; only the time until a step is delivered again is shorter."""

@@ -28,8 +28,8 @@ from model_assets.sources import SOURCES
 from model_assets_tests.conftest import copy_of
 from model_assets_tests.scaling.celery_world import HAS_REDIS, LOCATION, World, events, until
 from model_assets_tests.scaling.code_location import KEYS, NAMES
+from model_assets_tests.small_ledger import assert_sound, row_versions, select
 from model_assets_tests.test_kill import books
-from model_assets_tests.test_pipeline import assert_sound, row_versions, select
 from model_assets_tests.test_source_assets import merges_wait
 from model_assets_tests.test_supervisor import free_port  # noqa: F401  (a fixture)
 

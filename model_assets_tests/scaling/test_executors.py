@@ -16,8 +16,8 @@ from model_assets.errors import SettingsError, SourceBusy
 from model_assets.executors import executor
 from model_assets.settings import read_settings
 from model_assets_tests.scaling.celery_world import PROJECT, WORKER_YAML
+from model_assets_tests.small_ledger import select
 from model_assets_tests.test_attempts import CHILDREN, child, killed
-from model_assets_tests.test_pipeline import select
 
 DAY = date(2026, 5, 18)
 CELERY = {"MODEL_ASSETS_EXECUTOR": "celery", "MODEL_CELERY_BROKER": "redis://:secret@queue.example:6379/0"}

@@ -18,7 +18,7 @@ from model_assets.ledger.claims import SCORE
 from model_assets.sources.base import Parsed, Source
 from model_assets.sources.gathered import Part, pack
 from model_assets_tests.shared_data import SHARED, body
-from model_assets_tests.sources.test_models_dev import mutations
+from model_assets_tests.sources.damaged import mutations
 
 BENCHMARKS = SHARED / "payloads" / "benchmarks"
 needs_benchmarks = pytest.mark.skipif(

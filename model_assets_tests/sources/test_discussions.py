@@ -23,7 +23,7 @@ from model_assets.sources.gathered import Part, pack
 from model_assets.sources.hacker_news import decode
 from model_assets_tests.fetching.misbehaving import Misbehaving, answer, serving
 from model_assets_tests.shared_data import SHARED, needs_recordings
-from model_assets_tests.sources.test_models_dev import outcomes
+from model_assets_tests.sources.damaged import outcomes
 
 ONCE = Policy(attempts=1, connect_timeout=5, read_timeout=10, body_deadline=20, total_deadline=30, allow_loopback=True)
 MENTIONS = SHARED / "payloads" / "mentions"

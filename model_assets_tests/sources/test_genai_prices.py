@@ -18,7 +18,7 @@ from model_assets.ledger.claims import LISTING, PRICE
 from model_assets.sources.base import Parsed
 from model_assets.sources.genai_prices import METER_OF, SOURCE, parse
 from model_assets_tests.shared_data import SHARED, body, needs_recordings, recordings
-from model_assets_tests.sources.test_models_dev import amounts, outcomes, sound
+from model_assets_tests.sources.damaged import amounts, outcomes, sound
 
 
 def one(prices: object = None, provider: dict[str, object] | None = None, **entry: object) -> Parsed:

@@ -19,8 +19,8 @@ from model_assets.sources.hugging_face.payload import Filter, Page, Payload, Wei
 from model_assets.sources.hugging_face.tasks import TASKS, Task, task_of
 from model_assets.sources.huggingface import SOURCE
 from model_assets_tests.shared_data import SHARED, body
+from model_assets_tests.sources.damaged import outcomes
 from model_assets_tests.sources.hub_server import Model, repository
-from model_assets_tests.sources.test_models_dev import outcomes
 
 REAL = SHARED / "payloads" / "huggingface"
 needs_payloads = pytest.mark.skipif(

@@ -12,8 +12,8 @@ from model_assets.sources.gathered import Part, pack, parts
 from model_assets.sources.jobs import PAGE, SOURCE, gather_postings, newest_thread
 from model_assets_tests.fetching.misbehaving import answer, serving
 from model_assets_tests.shared_data import SHARED, needs_recordings
+from model_assets_tests.sources.damaged import outcomes
 from model_assets_tests.sources.test_discussions import found, looking_at, story
-from model_assets_tests.sources.test_models_dev import outcomes
 
 THREADS = found(
     story(900, title="Ask HN: Who wants to be hired? (May 2026)"),

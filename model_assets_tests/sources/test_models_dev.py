@@ -1,153 +1,21 @@
-"""models.dev, from payloads small enough to read to every real recording."""
+"""models.dev, from payloads small enough to read."""
 
 import json
-from collections import Counter
-from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
-from functools import cache
-from typing import Any
 
 import pytest
 
-from model_assets.contracts import METERS, STATES, Listing, Price
+from model_assets.contracts import Listing, Price
 from model_assets.errors import BadPayload
-from model_assets.fetching import strict_json
 from model_assets.sources.base import Parsed
 from model_assets.sources.models_dev import SOURCE, is_subscription, parse
-from model_assets_tests.shared_data import body, needs_recordings, recordings
+from model_assets_tests.sources.damaged import amounts, outcomes, said, sound
 
 
 def one(cost: object = None, provider: str = "lab", **entry: object) -> Parsed:
     """What becomes of one model `m`."""
     return parse({provider: {"id": provider, "models": {"m": entry | ({} if cost is None else {"cost": cost})}}})
-
-
-def said(parsed: Parsed) -> Listing:
-    """The only listing."""
-    (found,) = parsed.listings
-    return found
-
-
-def amounts(parsed: Parsed) -> dict[tuple[object, ...], object]:
-    """(meter, then what is not standard) -> amount as text, or the state where there is none."""
-
-    def key(price: Price) -> tuple[object, ...]:
-        tier = "" if price.service_tier == "standard" else price.service_tier
-        return tuple(part for part in (price.meter, tier, price.prompt_above_tokens, price.time_window, price.detail) if part)
-
-    return {key(price): price.state if price.amount is None else f"{price.amount:f}" for price in parsed.prices}
-
-
-def sound(parsed: Parsed) -> Parsed:
-    """Nothing that the ledger would refuse, whatever the payload held."""
-    for price in parsed.prices:
-        assert price.meter in METERS
-        assert price.state in STATES
-        if price.state in ("paid", "free"):
-            assert isinstance(price.amount, Decimal)
-            assert price.amount.is_finite()
-            assert (price.amount > 0) == (price.state == "paid")
-            assert price.amount >= 0
-        else:
-            assert price.amount is None
-        assert 0 <= price.prompt_above_tokens < 2**63
-    for listing in parsed.listings:
-        assert isinstance(json.loads(listing.extra), dict)
-        assert "\x00" not in json.dumps(json.loads(listing.extra), ensure_ascii=False).replace("\\u0000", "\x00")
-        for number in (listing.context_tokens, listing.max_input_tokens, listing.max_output_tokens):
-            assert number is None or 0 < number < 2**63
-        for seen in (listing.released_on, listing.knowledge_cutoff, listing.retires_on):
-            assert seen is None or isinstance(seen, date)
-    for row in [*parsed.listings, *parsed.prices, *parsed.rejects, *parsed.oddities]:
-        for text in row:
-            for word in text if isinstance(text, tuple) else [text]:
-                if isinstance(word, str):
-                    word.encode()
-                    assert "\x00" not in word
-    assert len({(row.provider, row.listed_id) for row in parsed.listings}) == len(parsed.listings)
-    assert sum(parsed.unmapped.values()) <= parsed.price_values
-    return parsed
-
-
-def mutations(payload: Any) -> Iterator[tuple[str, Any]]:
-    """(what was done, the payload after it), each place of it damaged once in every way. The payload is whole again after each."""
-    for path in list(places(payload)):
-        holder, last = at(payload, path[:-1]), path[-1]
-        found = holder[last]
-        damages: dict[str, object] = {
-            "null": None, "text": "never seen before", "number as text": str(found), "yes": True, "no": False, "huge": 2**70,
-            "negative": -5, "fraction": Decimal("0.30000000000000004"), "empty array": [], "array": [found], "empty object": {},
-            "object": {"a": found}, "NUL": "\x00a", "half a surrogate pair": "a\ud800", "zero": 0, "past all prices": Decimal("1e300"),
-        }  # fmt: skip
-        for name, damage in damages.items():
-            holder[last] = damage
-            yield f"{path}: {name}", payload
-        holder[last] = found
-        del holder[last]
-        yield f"{path}: gone", payload
-        if isinstance(holder, list):
-            holder.insert(last, found)
-        else:
-            holder[f"{last}_renamed"] = found
-            yield f"{path}: renamed", payload
-            del holder[f"{last}_renamed"]
-            holder[last] = found
-
-
-def places(found: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The path of everything in a payload."""
-    for key in found if isinstance(found, dict) else range(len(found)) if isinstance(found, list) else ():
-        yield (*path, key)
-        yield from places(found[key], (*path, key))
-
-
-def at(found: Any, path: Any) -> Any:
-    """What stands at a path."""
-    for key in path:
-        found = found[key]
-    return found
-
-
-def outcomes(parse_it: Any, payload: Any) -> Counter[str]:
-    """How often each declared outcome answers a mutation of a payload; anything else is an error of the test that calls."""
-    count: Counter[str] = Counter()
-    whole, text = sound(parse_it(payload)), repr(payload)
-    for what, broken in mutations(payload):
-        try:
-            parsed = sound(parse_it(broken))
-        except BadPayload:
-            count["refused whole"] += 1
-            continue
-        except Exception as unforeseen:
-            raise AssertionError(f"{what} raised {unforeseen!r}") from unforeseen
-        if len(parsed.rejects) > len(whole.rejects):
-            count["rejected"] += 1
-        elif len(parsed.oddities) > len(whole.oddities) or parsed.drift != whole.drift or parsed.unmapped != whole.unmapped:
-            count["reported"] += 1
-        else:
-            count["plain rows"] += 1
-    assert sorted(repr(payload)) == sorted(text), "a mutation was not taken back, or parsing changed the payload"
-    return count
-
-
-@cache
-def recorded(day: str) -> Parsed:
-    """A real recording, parsed."""
-    (path,) = [path for path in recordings("models_dev") if path.name.startswith(day)]
-    return parse(strict_json.loads(body(path)))
-
-
-def find(day: str, provider: str, listed_id: str) -> Listing:
-    """What a real recording says about one listing."""
-    (found,) = [row for row in recorded(day).listings if (row.provider, row.listed_id) == (provider, listed_id)]
-    return found
-
-
-def costs(day: str, provider: str, listed_id: str) -> dict[str, str]:
-    """The standard prices of one listing in a real recording: meter -> amount, or the state where there is none."""
-    rows = [row for row in recorded(day).prices if (row.provider, row.listed_id) == (provider, listed_id)]
-    return {row.meter: f"{row.amount:f}" if row.amount is not None else row.state for row in rows if not row.prompt_above_tokens}
 
 
 # Prices
@@ -421,88 +289,3 @@ def test_every_mutation_of_a_made_payload_has_a_declared_outcome():
     count = outcomes(parse, MADE)
     assert count.total() > 1_000
     assert min(count["refused whole"], count["rejected"], count["reported"], count["plain rows"]) > 10
-
-
-@needs_recordings
-def test_every_mutation_of_a_trimmed_recording_has_a_declared_outcome():
-    whole: Any = strict_json.loads(body(recordings("models_dev")[-1]))
-    wanted = {"openai": 1, "anthropic": 1, "zai-coding-plan": 1, "vercel": 1}
-    trimmed = {
-        p: whole[p] | {"models": dict(sorted(whole[p]["models"].items(), key=lambda m: -len(str(m)))[:n])} for p, n in wanted.items()
-    }
-    assert outcomes(parse, trimmed).total() > 1_000
-
-
-# Real recordings
-
-
-@needs_recordings
-def test_every_recording_parses_and_all_its_prices_become_rows():
-    seen: set[Price] = set()
-    for path in recordings("models_dev"):
-        parsed = parse(strict_json.loads(body(path)))
-        sound(Parsed(parsed.listings if path == recordings("models_dev")[-1] else [], [row for row in parsed.prices if row not in seen]))
-        seen.update(parsed.prices)
-        assert parsed.share_mapped >= 0.99
-        assert not parsed.rejects
-        assert not parsed.drift
-        assert len({row[:10] for row in parsed.prices}) == len(parsed.prices)
-        assert len(parsed.prices) > 2 * len(parsed.listings)
-        assert {o.why for o in parsed.oddities} <= {"not a day of the calendar", "a sentinel for no date", "a row of nines is no limit"}
-
-
-@needs_recordings
-def test_impossible_dates_and_sentinels_are_null():
-    assert find("2026-06-24", "scaleway", "qwen3-embedding-8b").released_on is None
-    assert find("2026-06-24", "azure", "claude-haiku-4-5").knowledge_cutoff is None
-    assert find("2026-06-24", "frogbot", "kimi-k2.5").released_on is None
-    assert find("2026-06-24", "qiniu-ai", "kling-v2-6").context_tokens is None
-
-
-@needs_recordings
-def test_known_corrections_show_as_price_changes():
-    assert costs("2026-05-27", "helicone", "mistral-small") == {"input": "75", "output": "200"}
-    assert costs("2026-05-28", "helicone", "mistral-small") == {"input": "0.075", "output": "0.2"}
-    assert [costs(day, "vercel", "google/gemini-3-pro-image")["output"] for day in ("2026-06-07", "2026-06-08")] == ["120", "12"]
-    assert [costs(day, "vercel", "kwaipilot/kat-coder-pro-v1")["input"] for day in ("2026-06-19", "2026-06-20")] == ["0.03", "0.3"]
-    slip = [costs(day, "openrouter", "qwen/qwen3-235b-a22b-thinking-2507")["output"] for day in ("2026-05-30", "2026-05-31")]
-    assert slip == ["1.495", "0.1"]
-    assert costs("2026-06-24", "cloudflare-ai-gateway", "openai/gpt-3.5-turbo")["cache_read"] == "1.25"
-
-
-@needs_recordings
-def test_copilot_goes_from_included_to_real_prices():
-    def states(day: str) -> Counter[str]:
-        return Counter(row.state for row in recorded(day).prices if row.provider == "github-copilot" and row.meter == "input")
-
-    assert states("2026-06-01").keys() == {"included"}
-    assert states("2026-06-02")["paid"] >= 20
-
-
-@needs_recordings
-def test_a_cost_that_disappears_is_unknown():
-    assert costs("2026-06-07", "vercel", "perplexity/sonar")["input"] not in ("unknown", "free")
-    assert costs("2026-06-08", "vercel", "perplexity/sonar") == {"input": "unknown", "output": "unknown"}
-
-
-@needs_recordings
-def test_a_listing_that_is_missing_for_a_day_is_missing_for_that_day():
-    def listed(day: str) -> bool:
-        return any((row.provider, row.listed_id) == ("openrouter", "upstage/solar-pro-3") for row in recorded(day).listings)
-
-    assert [listed(day) for day in ("2026-05-30", "2026-05-31", "2026-06-01")] == [True, False, True]
-
-
-@needs_recordings
-def test_equal_payloads_give_equal_rows_and_other_days_change_no_price():
-    assert recorded("2026-06-21") == recorded("2026-06-22")
-    assert set(recorded("2026-06-15").prices) == set(recorded("2026-06-16").prices)
-
-
-@needs_recordings
-def test_two_ids_with_one_name_stay_two_and_a_trailing_blank_is_no_part_of_a_name():
-    pair = [find("2026-06-24", "cloudflare-ai-gateway", f"anthropic/claude-{version}-haiku") for version in ("3-5", "3.5")]
-    assert pair[0].name == pair[1].name
-    name = find("2026-06-24", "kilo", "z-ai/glm-4-32b").name
-    assert name is not None
-    assert name == name.strip()

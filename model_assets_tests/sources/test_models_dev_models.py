@@ -13,10 +13,10 @@ from model_assets.fetching import strict_json
 from model_assets.sources.base import Parsed
 from model_assets.sources.models_dev_models import SOURCE, parse
 from model_assets_tests.shared_data import body, needs_recordings, recordings
+from model_assets_tests.sources.damaged import outcomes, said, sound
 from model_assets_tests.sources.score_rows import key, only, values
 from model_assets_tests.sources.score_rows import sound as sound_scores
 from model_assets_tests.sources.score_rows import whole as whole_scores
-from model_assets_tests.sources.test_models_dev import outcomes, said, sound
 
 WEIGHTS = [{"label": "Hugging Face", "url": "https://huggingface.co/Qwen/Qwen3-32B"}]
 

@@ -14,7 +14,7 @@ from model_assets.fetching import strict_json
 from model_assets.sources.base import Parsed
 from model_assets.sources.openrouter import SOURCE, parse
 from model_assets_tests.shared_data import body, needs_recordings, recordings
-from model_assets_tests.sources.test_models_dev import amounts, outcomes, said, sound
+from model_assets_tests.sources.damaged import amounts, outcomes, said, sound
 
 
 def one(pricing: object, **entry: object) -> Parsed:

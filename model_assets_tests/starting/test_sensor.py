@@ -1,22 +1,20 @@
 """The sensor `sync_requests`, tick by tick, with real runs on a real Dagster instance and sources on loopback."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
-import psycopg
 import pytest
 from sqlalchemy import text
-from sqlalchemy.engine import make_url
 
-from model_assets import dagster_home, pipeline
+from model_assets import pipeline
 from model_assets.database import connect
 from model_assets.definitions import defs
 from model_assets.resources import Feeds, Postgres
-from model_assets.settings import BUNDLED_RECORDINGS, read_settings
+from model_assets.settings import BUNDLED_RECORDINGS
 from model_assets.source_assets import source_assets
 from model_assets.sources import SOURCES
 from model_assets.starting.following import REQUEST_TAG, WILL_RETRY
@@ -28,19 +26,6 @@ from model_assets_tests.starting.test_requests import ask, earlier, read
 from model_assets_tests.test_source_assets import ledger
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-
-
-@pytest.fixture
-def instance(url: str, server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
-    """Dagster's instance as `up` uses it, in Postgres."""
-    monkeypatch.setenv("DATABASE_URL", url)
-    settings = read_settings()
-    dagster_home.create_tables(dagster_home.prepare(settings, url))
-    with dagster_home.opened(settings, url) as opened:
-        assert opened is not None
-        yield opened
-    with psycopg.connect(server.format(name="postgres"), autocommit=True) as admin:
-        admin.execute(f'drop database if exists "{make_url(url).database}_dagster" with (force)'.encode())
 
 
 def tick(url: str, instance: dg.DagsterInstance) -> Sequence[dg.RunRequest]:

@@ -23,19 +23,7 @@ from model_assets.upkeep import disk
 from model_assets.upkeep.condition import condition
 from model_assets.upkeep.disk import MB, SPARE, disk_of, require_room
 from model_assets.upkeep.jobs import database_has_room
-from model_assets_tests.test_pipeline import (
-    OPENROUTER,
-    assert_sound,
-    at,
-    dump,
-    load,
-    model,
-    payload,
-    record,
-    row_versions,
-    select,
-    unfenced,
-)
+from model_assets_tests.small_ledger import OPENROUTER, assert_sound, at, dump, load, model, payload, record, row_versions, select, unfenced
 
 BALLAST = 1024 * 1024
 

@@ -2,7 +2,6 @@
 
 import json
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +10,6 @@ import dagster as dg
 import psycopg
 import pytest
 from sqlalchemy import text
-from sqlalchemy.engine import make_url
 
 from model_assets import cli, dagster_home
 from model_assets.database import connect
@@ -19,8 +17,8 @@ from model_assets.resources import Postgres
 from model_assets.settings import read_settings
 from model_assets.upkeep.jobs import purge_every_night, purge_job
 from model_assets.upkeep.purge import Purged, purge, purge_runs
+from model_assets_tests.small_ledger import assert_sound, at, dump, load, model, payload, select
 from model_assets_tests.test_attempts import DAY, states
-from model_assets_tests.test_pipeline import assert_sound, at, dump, load, model, payload, select
 
 DAILY = dg.DailyPartitionsDefinition("2026-01-01")
 
@@ -33,19 +31,6 @@ def listed() -> dg.MaterializeResult:
 @dg.asset
 def broken() -> None:
     raise dg.Failure("on purpose")
-
-
-@pytest.fixture
-def instance(url: str, server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
-    """Dagster's instance as `up` uses it, in Postgres."""
-    monkeypatch.setenv("DATABASE_URL", url)
-    settings = read_settings()
-    dagster_home.create_tables(dagster_home.prepare(settings, url))
-    with dagster_home.opened(settings, url) as opened:
-        assert opened is not None
-        yield opened
-    with psycopg.connect(server.format(name="postgres"), autocommit=True) as admin:
-        admin.execute(f'drop database if exists "{make_url(url).database}_dagster" with (force)'.encode())
 
 
 def ran(instance: dg.DagsterInstance, asset: dg.AssetsDefinition, day: str | None = None) -> str:
@@ -204,14 +189,24 @@ def test_the_job_purges_every_night_what_the_command_would(
     with pytest.raises(SystemExit) as end:
         cli.main(["purge", "--dry-run", "--json"])
     assert not end.value.code
-    assert json.loads(capsys.readouterr().out) == {"dry_run": True, "dagster_runs": 1, "attempts": 1, "change_sets": 0, "sync_requests": 0}
+    assert json.loads(capsys.readouterr().out) == {
+        "dry_run": True,
+        "dagster_runs": 1,
+        "attempts": 1,
+        "change_sets": 0,
+        "sync_requests": 0,
+        "inbox": 0,
+    }
     result = purge_job.execute_in_process(instance=instance, resources={"postgres": Postgres(url=url)})
     assert result.success
     assert run_id not in instance.get_run_ids()
     assert select(url, "select status from ops.sync_run") == ["succeeded"]
     with pytest.raises(SystemExit):
         cli.main(["purge"])
-    assert capsys.readouterr().out == "took away 0 of Dagster's runs, 0 attempts, 0 change sets, 0 requests for a sync\n"
+    assert (
+        capsys.readouterr().out
+        == "took away 0 of Dagster's runs, 0 attempts, 0 change sets, 0 requests for a sync, 0 lists handed over in SQL\n"
+    )
 
 
 def instance_url(instance: dg.DagsterInstance) -> str:

@@ -1,40 +1,37 @@
 """`model-assets status`, as a monitor asks it: 0 where all is well, 1 with a line for each thing that is not."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 from sqlalchemy import text
-from sqlalchemy.engine import make_url
 
-from model_assets import cli, dagster_home
+from model_assets import dagster_home
 from model_assets.attempts import begin
 from model_assets.database import connect, dagster_url, plain
 from model_assets.settings import read_settings
 from model_assets.upkeep.heartbeats import daemon
-from model_assets_tests.test_pipeline import at, load, model, payload
+from model_assets_tests.conftest import Run
+from model_assets_tests.small_ledger import at, load, model, payload
 
 Status = Callable[..., tuple[int, str, list[str]]]
 
 
 @pytest.fixture
-def status(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Status:
+def status(run: Run) -> Status:
     """Asks for the status of this test's ledger: (exit code, stdout, lines of stderr)."""
-    monkeypatch.setenv("DATABASE_URL", url)
 
     def ask(*words: str) -> tuple[int, str, list[str]]:
-        with pytest.raises(SystemExit) as end:
-            cli.main(["status", *words])
-        out, err = capsys.readouterr()
-        return int(end.value.code or 0), out, err.splitlines()
+        code, out, err = run("status", *words)
+        return code, out, err.splitlines()
 
     return ask
 
 
 @pytest.fixture
-def heartbeat(url: str, server: str) -> Iterator[Callable[[str, float], None]]:
+def heartbeat(url: str, dagster_too: None) -> Callable[[str, float], None]:
     """Writes a heartbeat of so many seconds ago, as a part of the daemon does, into Dagster's own database."""
     dagster_home.create_tables(dagster_home.prepare(read_settings({"DATABASE_URL": url}), url, {}))
 
@@ -50,9 +47,7 @@ def heartbeat(url: str, server: str) -> Iterator[Callable[[str, float], None]]:
                 [part, when, body],
             )
 
-    yield beat
-    with psycopg.connect(server.format(name="postgres"), autocommit=True) as admin:
-        admin.execute(f'drop database if exists "{make_url(url).database}_dagster" with (force)'.encode())
+    return beat
 
 
 def fresh(url: str) -> None:

@@ -21,8 +21,8 @@ from model_assets.resources import Postgres
 from model_assets.upkeep.condition import overdue
 from model_assets.upkeep.jobs import stuck_syncs
 from model_assets.upkeep.stuck import end_leftovers, free_stuck
+from model_assets_tests.small_ledger import select
 from model_assets_tests.test_attempts import CHILDREN, DAY, child, hold, killed, soon, states
-from model_assets_tests.test_pipeline import select
 
 OF_DAGSTER = """
 import sys

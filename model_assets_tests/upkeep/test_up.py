@@ -31,15 +31,15 @@ LAUNCH = """mutation { launchRun(executionParams: {selector: {repositoryLocation
 BACK = 150  # seconds, on two busy cores; alone it takes about ten
 WATCHED = """
 import json, pathlib, sys
-from model_assets import supervisor
+from model_assets import keeping_alive
 from model_assets.upkeep import database_watch
 from model_assets.upkeep.database_watch import DatabaseWatch
-commands, url, supervisor.DATABASE_PATIENCE, database_watch.EVERY = json.loads(sys.argv[1]), sys.argv[2], float(sys.argv[3]), 0.2
-supervisor.LONGEST_WAIT = 0.1
-services = [supervisor.Service(name, ["/bin/sh", "-c", script]) for name, script in commands.items()]
+commands, url, keeping_alive.DATABASE_PATIENCE, database_watch.EVERY = json.loads(sys.argv[1]), sys.argv[2], float(sys.argv[3]), 0.2
+keeping_alive.LONGEST_WAIT = 0.1
+services = [keeping_alive.Service(name, ["/bin/sh", "-c", script]) for name, script in commands.items()]
 try:
-    supervisor.keep_alive([services], {}, pathlib.Path(sys.argv[4]), DatabaseWatch(url, None))
-except supervisor.CannotRun as error:
+    keeping_alive.keep_alive([services], {}, pathlib.Path(sys.argv[4]), DatabaseWatch(url, None))
+except keeping_alive.CannotRun as error:
     sys.exit(str(error))
 """
 AWAIT = """

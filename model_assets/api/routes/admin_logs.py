@@ -1,13 +1,13 @@
 """How the data is doing, for admins: the syncs, statistics, and what was kept out of the ledger."""
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from model_assets.api.admin import Admin, AdminRoute, Id, Instant, Meta, Paged, json_answer, page_of
+from model_assets.api.admin import Admin, AdminRoute, Id, Instant, Meta, Paged, asked_of_database, page_of
 from model_assets.api.asking import utc
 from model_assets.api.errors import documented
 from model_assets.api.statistics import STATISTICS, Statistics
@@ -108,21 +108,17 @@ class Quarantine(BaseModel):
 @router.get("/sync-logs", response_model=SyncLogs)
 def sync_logs(request: Request, caller: Admin, asked: Annotated[LogsAsked, Query()]) -> Response:
     """Attempts to sync a source, failed ones too."""
-    return _page(request, page_of(RUN, RUNS, "found.run_id desc"), asked.model_dump())
+    return asked_of_database(request, page_of(RUN, RUNS, "found.run_id desc"), asked.model_dump())
 
 
 @router.get("/quarantine", response_model=Quarantine)
 def quarantine(request: Request, caller: Admin, asked: Annotated[QuarantineAsked, Query()]) -> Response:
     """What broke the contract and was kept out of the ledger, with the reason."""
     order = "found.observed_at desc, found.source, found.listed_id, found.relation, found.reason"
-    return _page(request, page_of(KEPT_OUT, QUARANTINE, order), asked.model_dump())
+    return asked_of_database(request, page_of(KEPT_OUT, QUARANTINE, order), asked.model_dump())
 
 
 @router.get("/stats", response_model=Statistics)
 def stats(request: Request, caller: Admin) -> Response:
     """Syncs of the last thirty days, each source's health, models by status, tier and provider, and what waits for a person."""
-    return json_answer(request.app.state.parts.database.json(STATISTICS))
-
-
-def _page(request: Request, statement: str, bound: dict[str, Any]) -> Response:
-    return json_answer(request.app.state.parts.database.json(statement, bound))
+    return asked_of_database(request, STATISTICS)

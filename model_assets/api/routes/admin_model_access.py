@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, StrictBool
 from starlette.responses import JSONResponse, Response
 
 from model_assets.access.words import MOST_AT_ONCE
-from model_assets.api.admin import Admin, AdminRoute, Asked, Id, Paged, json_answer
+from model_assets.api.admin import Admin, AdminRoute, Asked, Id, Paged, asked_of_database
 from model_assets.api.asking import utc
 from model_assets.api.decisions import say
 from model_assets.api.errors import documented
@@ -112,7 +112,7 @@ def model_access(request: Request, caller: Admin, asked: Annotated[AccessAsked, 
     if asked.meta:
         return JSONResponse({"success": True, "statuses": STATUSES})
     bound = {"status": None if asked.status == "all" else asked.status, "limit": asked.limit, "offset": asked.offset}
-    return json_answer(request.app.state.parts.database.json(ITEMS, bound))
+    return asked_of_database(request, ITEMS, bound)
 
 
 @router.patch("", response_model=Results, responses={400: {"model": Results, "description": "None was made, and why"}})

@@ -1,7 +1,7 @@
 """Users, for admins: the tier of each."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import AfterValidator, BaseModel, Field
@@ -17,6 +17,7 @@ from model_assets.api.admin import (
     Paged,
     Why,
     Words,
+    asked_of_database,
     json_answer,
     like_all,
     page_of,
@@ -25,9 +26,9 @@ from model_assets.api.admin import (
 )
 from model_assets.api.asking import utc
 from model_assets.api.errors import Problem, documented
+from model_assets.api.profiles import Tier
 
 router = APIRouter(prefix="/api/admin/users", tags=["administering"], route_class=AdminRoute, responses=documented(403))
-Tier = Literal["free", "pro", "enterprise", "admin"]
 UserId = Annotated[str, Path(min_length=1, max_length=255), AfterValidator(storable)]
 FIELDS = f"""'user_id', found.user_id, 'tier', found.tier, 'default_model', found.default_model,
     'created_at', {utc("found.created_at")}, 'changed_at', {utc("found.changed_at")}"""
@@ -75,7 +76,7 @@ def users(request: Request, caller: Admin, asked: Annotated[UsersAsked, Query()]
     source = """access.profile as found
         where (cast(:tier as text) is null or found.tier = :tier) and lower(found.user_id) like all(cast(:q as text[]))"""
     bound: dict[str, Any] = asked.model_dump() | {"q": like_all(asked.q or "")}
-    return json_answer(request.app.state.parts.database.json(page_of(FIELDS, source, "found.user_id"), bound))
+    return asked_of_database(request, page_of(FIELDS, source, "found.user_id"), bound)
 
 
 @router.put("/{user_id:path}", response_model=User, responses=documented(409))

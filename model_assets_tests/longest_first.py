@@ -1,0 +1,24 @@
+"""The order of the files: those whose tests take longest come first, so that no worker is left alone with one of them at the end."""
+
+from collections.abc import Sequence
+
+import pytest
+
+#: files that take over a quarter of a minute, the longest first. pytest-xdist itself (`--dist loadfile`) begins with those that have most tests,
+#: and so ends with the longest: `make test` tells it to keep the order it is given (--no-loadscope-reorder).
+LONGEST: Sequence[str] = (
+    "api/test_start_scripts.py",
+    "scaling/test_celery.py",
+    "test_quickstart.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long files first, all others as they came."""
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(file_of(item), len(place)))
+
+
+def file_of(item: pytest.Item) -> str:
+    """The file of a test, below the folder of the tests."""
+    return item.nodeid.split("::", 1)[0].partition("/")[2]
