@@ -102,6 +102,7 @@ def instance(home: Path) -> dict[str, Any]:
             "config": {"base_dir": str(home / "compute_logs")},
         },
         "concurrency": {"runs": {"max_concurrent_runs": 2}, "pools": {"granularity": "op", "default_limit": 1}},
+        "run_queue": {"dequeue_interval_seconds": 1},  # somebody may wait for a run; Dagster itself would look every five seconds
         "run_monitoring": {
             "enabled": True,
             "poll_interval_seconds": 5,

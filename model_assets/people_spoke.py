@@ -1,5 +1,7 @@
 """What people say over HTTP of held changes and of identities is kept at once, and followed here: finding anew what follows from it takes longer
-than a request may. So is the end of what they said of models until some instant."""
+than a request may. So is what somebody wrote into decisions by hand, and the end of what was said of models until some instant."""
+
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 from sqlalchemy import text
@@ -10,13 +12,16 @@ from model_assets.settling import settle
 
 #: within this time a word is served where the daemon runs, at some ten thousand listings
 SERVED_WITHIN_SECONDS = 120
-#: what was said; and the end of what counts no more and is still there: the run takes it away
+#: after a run that failed another one is asked for, until one succeeds, but not sooner than this after the last one began
+AGAIN_AFTER = timedelta(minutes=5)
+#: what was said; and what the run takes away: the end of what counts no more and is still there, and the mark of what was written by hand
 SAID = """
 select (select coalesce(max(verdict_id), 0) from ops.held_verdict) || ':' ||
        (select coalesce(max(correction_id), 0) || ':' || count(undone_at) from ops.identity_correction) as said,
-       (select max(extract(epoch from decided_until))::text from access.decision where decided_until <= now()) as ended
+       (select max(extract(epoch from decided_until))::text from access.decision where decided_until <= now()) as ended,
+       (select max(move_id)::text from ops.move where relation = 'access.decision') as moved
 """
-NOTHING = "0:0:0:0"
+NOTHING = "0:0:0:0:0"
 
 
 @dg.op(description="Brings links, held changes and what is served up to what people said.")
@@ -34,13 +39,26 @@ def settle_job() -> None:
 
 @dg.sensor(
     name="people_spoke", job=settle_job, minimum_interval_seconds=10, default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Starts a run where somebody said over HTTP what counts of a held change, or which model a listing is; or where it ended.",
+    description="Starts a run where somebody said what counts of a held change, or which model a listing is, or wrote a decision by hand; where a"
+    " decision ended; and again where that run failed.",
 )  # fmt: skip
 def people_spoke(context: dg.SensorEvaluationContext, postgres: Postgres) -> dg.SensorResult | dg.SkipReason:
     with postgres.begin() as connection:
         row = connection.execute(text(SAID)).one()
     before = context.cursor or NOTHING
-    said = f"{row.said}:{row.ended or before.rpartition(':')[2]}"
-    if said == before:
-        return dg.SkipReason("Nobody said anything new.")
-    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"said:{said}")], cursor=said)
+    *_, ended, moved = before.split(":")
+    said = f"{row.said}:{row.ended or ended}:{row.moved or moved}"
+    if said != before:
+        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"said:{said}")], cursor=said)
+    if failed := _failed(context.instance):
+        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"said:{said}:again:{failed}")], cursor=said)
+    return dg.SkipReason("Nobody said anything new.")
+
+
+def _failed(instance: dg.DagsterInstance) -> str | None:
+    """The id of the last run, where it failed or was canceled and began long enough ago; null otherwise."""
+    for last in instance.get_run_records(dg.RunsFilter(job_name=settle_job.name), limit=1):
+        over = last.dagster_run.status in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+        if over and last.create_timestamp < datetime.now(UTC) - AGAIN_AFTER:
+            return last.dagster_run.run_id
+    return None

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine
 
 from model_assets import database
 from model_assets.database import ledger_url, with_driver
+from model_assets.fetching import patience
 from model_assets.fetching.http import Policy
 from model_assets.settings import read_settings
 
@@ -45,7 +46,7 @@ class Feeds(dg.ConfigurableResource):
     @property
     def policy(self) -> Policy:
         """How often and how patiently a source is asked."""
-        return fetch_policy(self.allow_loopback)
+        return patience.fetch_policy(self.allow_loopback)
 
     @property
     def recording_folders(self) -> list[Path]:
@@ -53,11 +54,3 @@ class Feeds(dg.ConfigurableResource):
         settings = read_settings()
         watched = [settings.model_watch_folder] if settings.model_watch_folder else []
         return [Path(folder) for folder in self.folders] or [*watched, *settings.model_recordings]
-
-
-def fetch_policy(allow_loopback: bool = False) -> Policy:
-    """The retry policy that the environment asks for."""
-    settings = read_settings()
-    return Policy(
-        attempts=settings.model_sync_retry_attempts, backoff_seconds=settings.model_service_retry_ms / 1000, allow_loopback=allow_loopback
-    )

@@ -189,13 +189,16 @@ class _Watched(dict[str, str]):
 
 
 def variables_set(environment: Mapping[str, str] | None = None) -> dict[str, str]:
-    """name -> value of each variable that is set now and that this project reads, or libpq to connect: what a process started elsewhere, by
+    """name -> value of each variable that is set now and that this project reads, or libpq to connect: what a sync started elsewhere, by
     cron or systemd, needs. Raises SettingsError as `read_settings` does."""
     watched = _Watched(os.environ if environment is None else environment)
     read_settings(watched)
-    return {name: watched[name] for name in sorted({*watched.asked, *LIBPQ}) if watched.get(name, "").strip()}
+    wanted = {*watched.asked, *LIBPQ} - {*OF_CALLERS}
+    return {name: watched[name] for name in sorted(wanted) if watched.get(name, "").strip()}
 
 
+#: by what the API knows its callers: secrets that no sync needs
+OF_CALLERS = ("ADMIN_KEY", "CRON_SECRET", "JWT_SECRET")
 #: what a connection needs that is not in the URL
 LIBPQ = ("PGPASSFILE", "PGPASSWORD", "PGSERVICE", "PGSERVICEFILE", "PGSSLCERT", "PGSSLKEY", "PGSSLMODE", "PGSSLROOTCERT")
 

@@ -1,5 +1,7 @@
 """Decisions follow the ledger and the policy: what the rules say of every model that is or was sold. A person's word is in columns of its own."""
 
+from collections.abc import Callable
+
 from sqlalchemy import Connection, text
 
 from model_assets.access.audit import speaking
@@ -122,16 +124,25 @@ def decide(connection: Connection) -> int:
     In the transaction of `connection`. What is new and what is gone follow from the ledger alone, in whatever order it was loaded; each change
     is audited as the policy's.
     """
-    connection.execute(text(WANTED.replace("[:missed]", f"[{MISSED}]")))
+    if not is_due(connection):
+        return 0
+    with speaking(connection, "policy"):
+        return write_decisions(connection)
+
+
+def is_due(connection: Connection, places: Callable[[str], str] = str) -> bool:
+    """Find what the decisions should be; whether any differs. `places` says in a statement which tables are meant, where it is not these."""
+    connection.execute(text("drop table if exists decision__wanted"))
+    connection.execute(text(places(WANTED.replace("[:missed]", f"[{MISSED}]"))))
     connection.execute(text("analyze decision__wanted"))
-    written = 0
-    if connection.execute(text(DIFFERS.format(left=f"{FORGOTTEN} or {KEPT}"))).scalar_one():
-        with speaking(connection, "policy"):
-            written += connection.execute(text(WRITE)).rowcount
-            written += connection.execute(text(f"delete from access.decision as decision where {FORGOTTEN}")).rowcount
-            written += connection.execute(text(f"update access.decision as decision set gone = true where {KEPT}")).rowcount
-    connection.execute(text("drop table decision__wanted"))
-    return written
+    return bool(connection.execute(text(places(DIFFERS.format(left=f"{FORGOTTEN} or {KEPT}")))).scalar_one())
+
+
+def write_decisions(connection: Connection, places: Callable[[str], str] = str) -> int:
+    """Write what is_due found; how many decisions."""
+    written = connection.execute(text(places(WRITE))).rowcount
+    written += connection.execute(text(places(f"delete from access.decision as decision where {FORGOTTEN}"))).rowcount
+    return written + connection.execute(text(places(f"update access.decision as decision set gone = true where {KEPT}"))).rowcount
 
 
 def end_expired_words(connection: Connection) -> int:

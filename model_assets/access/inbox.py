@@ -13,7 +13,8 @@ from model_assets.ledger import observations
 from model_assets.settling import settle
 from model_assets.sources import SOURCES
 
-WAITING = "select * from ops.inbox where status = 'queued' order by inbox_id"
+WAITING = "select inbox_id, source, received_at from ops.inbox where status = 'queued' order by inbox_id"
+BODY = "select body from ops.inbox where inbox_id = :inbox_id"
 ENDED = """
 update ops.inbox set status = :status, message = :message, ended_at = clock_timestamp()
 where inbox_id = :inbox_id and status = 'queued' returning inbox_id, source, models, received_at, status, message
@@ -48,9 +49,10 @@ def _load(url: str, row: Row[tuple[object, ...]]) -> str:
     source = SOURCES[row.source]
     with attempt(url, source.name, row.received_at.date(), f"inbox {row.inbox_id}") as held:
         with connect(url) as connection:
+            body: str = connection.execute(text(BODY), {"inbox_id": row.inbox_id}).scalar_one()
             # not the address of the feed: what is asked of that next time must not depend on this
             kept = observations.record(
-                connection, source.name, row.received_at, row.body.encode(), url="access.sync_openrouter_models", origin="live"
+                connection, source.name, row.received_at, body.encode(), url="access.sync_openrouter_models", origin="live"
             )
         audited = pipeline.load(url, source, kept, held)
     tally = held.tally

@@ -1,7 +1,7 @@
 """The policy file: rules that say which tier may use which listings. The views of `access` apply them; an empty policy allows nothing."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from model_assets.access.audit import speaking
 from model_assets.contracts import LIFECYCLES, STATES
 from model_assets.errors import SettingsError
+from model_assets.ledger.staging import storable
 from model_assets.sources.licences import CLASSES
 
 FILE = Path(__file__).with_name("policy.yml")
@@ -25,6 +26,7 @@ _LISTS = {
     "modalities": None,
 }  # fmt: skip
 _BOUNDS = ("max_input_usd_per_mtok", "max_output_usd_per_mtok")
+MOST_DIGITS = 30  # of a bound, before its point or after it
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,10 @@ def read_policy(said: str, where: str) -> Policy:
         document = yaml.load(said, Loader=_NoKeyTwice)  # noqa: S506, a SafeLoader
     except yaml.YAMLError as broken:
         raise SettingsError(f"{where} is not YAML: {' '.join(str(broken).split())}") from None
+    except ValueError as odd:  # a date that is in no calendar, a number of thousands of digits
+        raise SettingsError(f"{where}: a value cannot be read: {odd}. If a text is meant, put it in quotes.") from None
+    except RecursionError:
+        raise SettingsError(f"{where} is nested too deeply. A list of rules, each of `key: value` lines, is expected.") from None
     if not isinstance(document, dict) or not {"rules"} <= set(document) <= {"rules", "new_models"}:
         raise SettingsError(f"{where}: `rules:` and a list below it is expected, and beside it nothing but `new_models:`.")
     rules = document["rules"] or []
@@ -103,16 +109,26 @@ def store_policy(connection: Connection, policy: Policy, actor: str = "policy", 
     connection.execute(text("lock table access.policy in share row exclusive mode"))
     if stored_policy(connection) == policy:
         return False
+    check_patterns(connection, policy)
+    with speaking(connection, actor, why, request_id):
+        replace_rules(connection, policy)
+    return True
+
+
+def check_patterns(connection: Connection, policy: Policy) -> None:
+    """Raises SettingsError where Postgres does not understand a rule's regular expression."""
     for rule in policy.rules:
         _try_regex(connection, rule)
-    with speaking(connection, actor, why, request_id):
-        connection.execute(text("delete from access.policy"))
-        if policy.rules:
-            values = ", ".join(f":{column}" for column in COLUMNS)
-            insert = text(f"insert into access.policy ({', '.join(COLUMNS)}) values ({values})")
-            connection.execute(insert, [_to_row(rule) for rule in policy.rules])
-        connection.execute(text(_SETTING), {"after": policy.activate_new_after})
-    return True
+
+
+def replace_rules(connection: Connection, policy: Policy, places: Callable[[str], str] = str) -> None:
+    """Write a policy over the one that is there. `places` says in a statement which tables are meant, where it is not these."""
+    connection.execute(text(places("delete from access.policy")))
+    if policy.rules:
+        values = ", ".join(f":{column}" for column in COLUMNS)
+        insert = text(places(f"insert into access.policy ({', '.join(COLUMNS)}) values ({values})"))
+        connection.execute(insert, [_to_row(rule) for rule in policy.rules])
+    connection.execute(text(places(_SETTING)), {"after": policy.activate_new_after})
 
 
 def stored_policy(connection: Connection) -> Policy:
@@ -147,6 +163,8 @@ def _rule(found: object, position: int, where: str) -> Rule:
             raise SettingsError(f"{where}: unknown key {key!r}. Known: {known}.")
         if found[key] is None:
             raise SettingsError(f"{where}: {key}: nothing stands behind it. Write a value, or take the line out.")
+        if any(isinstance(one, str) and storable(one) != one for one in (found[key] if isinstance(found[key], list) else [found[key]])):
+            raise SettingsError(f"{where}: {key}: it holds a character that cannot be stored: NUL, or half of a pair. Take it out.")
     conditions: dict[str, Any] = {
         **{key: _list(found[key], key, allowed, where) for key, allowed in _LISTS.items() if key in found},
         **{key: _bound(found[key], key, where) for key in _BOUNDS if key in found},
@@ -186,20 +204,24 @@ def _bound(found: object, key: str, where: str) -> Decimal:
         amount = Decimal(str(found)) if isinstance(found, int | float | str) and not isinstance(found, bool) else None
     except InvalidOperation:
         amount = None
-    if amount is None or not amount.is_finite() or amount < 0:
-        raise SettingsError(f"{where}: {key}: a number of USD, 0 or more, is expected, not {found!r}. Mend it, or leave it out.")
+    if amount is None or not amount.is_finite() or amount < 0 or abs(amount.adjusted()) > MOST_DIGITS:
+        raise SettingsError(f"{where}: {key}: a number of USD, 0 or more, is expected, not {found!r:.100}. Mend it, or leave it out.")
     return amount
 
 
 def _regex(found: object, where: str) -> str:
     try:
         return re.compile(found).pattern if isinstance(found, str) else _no_regex(found, "it is no text", where)
-    except re.error as broken:
+    except (re.error, OverflowError) as broken:
         return _no_regex(found, str(broken), where)
+    except RecursionError:
+        return _no_regex(found, "it is nested too deeply", where)
 
 
 def _no_regex(found: object, why: str, where: str) -> str:
-    raise SettingsError(f"{where}: ids: {found!r} is not a regular expression: {why}. A character such as ( or * is written \\( or \\*.")
+    raise SettingsError(
+        f"{where}: ids: {found!r:.200} is not a regular expression: {why}. A character such as ( or * is written \\( or \\*."
+    )
 
 
 def _try_regex(connection: Connection, rule: Rule) -> None:

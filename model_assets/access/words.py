@@ -136,7 +136,8 @@ def _troubles(connection: Connection, words: Sequence[tuple[str, Word, int | Non
     for place, (model_id, word, version) in enumerate(words):
         row = now.get(model_id)
         if row is None:
-            near = nearest(connection, model_id)
+            # of the first only, which is the one that is told: looking takes long where there are many models, and others wait meanwhile
+            near = [] if any(one.code == "unknown_model" for one in troubles) else nearest(connection, model_id)
             hint = f" The nearest are: {', '.join(near)}." if near else ""
             troubles.append(Trouble(place, model_id, "unknown_model", f"There is no model {model_id!r} to decide on.{hint}"))
         elif any(model_id == other for other, _, _ in words[:place]):

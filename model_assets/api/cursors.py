@@ -5,9 +5,11 @@ import binascii
 import hashlib
 import hmac
 import json
+from functools import cached_property
 from typing import NamedTuple
 
 from model_assets.api.errors import Problem
+from model_assets.api.own_key import own_key
 
 TAG = 12  # bytes of the signature
 
@@ -20,10 +22,18 @@ class Place(NamedTuple):
 
 
 class Cursors:
-    """Writes and reads cursors. All processes that answer for one database with one secret understand each other's."""
+    """Writes and reads cursors, signed with what is made of the API's secret or, where it has none, with a key that the database at `url` keeps. All
+    processes that answer for one database with one secret understand each other's."""
 
-    def __init__(self, *secrets: str) -> None:
-        self.key = hashlib.sha256("\n".join(("cursor", *secrets)).encode("utf-8", "surrogateescape")).digest()
+    def __init__(self, secret: str, url: str) -> None:
+        self.secret, self.url = secret, url
+
+    @cached_property
+    def key(self) -> bytes:
+        """What signs: made of nothing that somebody could guess."""
+        if not self.secret:
+            return own_key(self.url)
+        return hashlib.sha256(f"cursor\n{self.secret}".encode("utf-8", "surrogateescape")).digest()
 
     def write(self, place: Place, question: str) -> str:
         """The cursor after a row, for whoever asks the same question again."""

@@ -33,7 +33,7 @@ def say(
             number = publish_decisions(connection, _models(), [row["model_id"] for row in rows])
     except WordsRefused as refused:
         return [], refused.troubles
-    parts.pages.at_least(number)
+    parts.watch.at_least(number)
     return rows, ()
 
 

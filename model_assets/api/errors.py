@@ -69,6 +69,7 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Error, "description": CODES[status].replace("_", " ").capitalize()} for status in statuses}
 
 
+NOTHING = "There is nothing at this address. GET /openapi.json describes each that there is."
 #: where one sees what there is
 _LOOK = {
     "model": "GET /api/v1/models?q=... searches those that you may see.",
@@ -131,7 +132,7 @@ def _what(one: dict[str, Any]) -> str:
 
 
 def _of_http(error: HTTPException) -> Problem:
-    said = {404: "There is nothing at this address.", 405: "This address does not have that method."}
+    said = {404: NOTHING, 405: "This address does not have that method."}
     return Problem(error.status_code, None, said.get(error.status_code, str(error.detail)), headers=dict(error.headers or {}))
 
 

@@ -1,6 +1,7 @@
 """Which model, of those that a caller may see, an id stands for. What a caller may not see is as if it was not there, whatever would be said of it."""
 
 import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -53,22 +54,29 @@ class Found(NamedTuple):
 
 
 class Resolvers:
-    """The resolver over all that is listed, made once per published number; it takes a second, and only ids that nobody lists need it."""
+    """The resolver over all that is listed, made once for each time at which all of it was published; it takes a second, and only ids that nobody
+    lists need it. The last two are kept: while a new one is published some still read the one before. A time says more than its number: after
+    a backup was restored, numbers begin again at an earlier one."""
+
+    KEPT = 2
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._known: tuple[int, Resolver] | None = None
+        self._known: OrderedDict[str, Resolver] = OrderedDict()
 
-    def of(self, connection: Connection, version: int) -> Resolver:
-        """The resolver of a published number."""
+    def of(self, connection: Connection, published_at: str) -> Resolver:
+        """The resolver of what was published at a time."""
         with self._lock:  # others wait for the one that makes it
-            if self._known is None or self._known[0] < version:
-                self._known = (version, resolver_of(connection))
-            return self._known[1]
+            if published_at not in self._known:
+                self._known[published_at] = resolver_of(connection)
+            self._known.move_to_end(published_at)
+            while len(self._known) > self.KEPT:
+                self._known.popitem(last=False)
+            return self._known[published_at]
 
     def resolve(self, seen: Seen, given: str, provider: str | None, at: datetime | None) -> Link:
         """The link of an id that nobody lists; its model is null where no strict rule finds one."""
-        resolver = self.of(seen.connection, seen.meta["version"])
+        resolver = self.of(seen.connection, seen.meta["published_at"])
         with self._lock:  # it remembers answers
             best = resolver.resolve_id(given, provider, at)
             return best if best.model or provider else resolver.resolve_name("", given)

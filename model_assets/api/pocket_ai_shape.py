@@ -100,7 +100,7 @@ class PocketVersion(BaseModel):
     model_id: str
     version_name: str
     origin: Literal["synced", "user"]
-    author_id: str = Field(description="hf_sync_system, or the user who added it")
+    author_id: str = Field(description="hf_sync_system, or the user who added it: by another name for others than they and admins")
     status: Literal["unsupported", "pending", "supported"] | None = Field(description="as an admin judged it; null of what was synced")
     commit_sha: str | None
     assets: dict[str, str] = Field(description="the address of one file of each kind, at that very revision")

@@ -8,7 +8,9 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
 from model_assets.api.asking import rows, utc
+from model_assets.api.callers import Caller
 from model_assets.api.errors import Problem
+from model_assets.api.own_key import pseudonym
 
 MOST = 100  # of one user in one repository
 Status = Literal["unsupported", "pending", "supported"]
@@ -69,10 +71,12 @@ class Judged(BaseModel):
     status: Status
 
 
-def of_repository(connection: Connection, hugging_face_id: str) -> list[dict[str, Any]]:
-    """What users added, oldest first."""
+def of_repository(connection: Connection, hugging_face_id: str, caller: Caller, url: str) -> list[dict[str, Any]]:
+    """What users added, oldest first. Who did is told to themselves and to admins; to others, by a name that says only who did the same."""
     query = f"select {COLUMNS} from access.user_version where hugging_face_id = :id order by version_id"
-    return rows(connection, query, {"id": hugging_face_id})
+    found = rows(connection, query, {"id": hugging_face_id})
+    known = [caller.tier == "admin" or row["user_id"] == caller.user_id for row in found]
+    return [row if knows else row | {"user_id": pseudonym(url, row["user_id"])} for row, knows in zip(found, known, strict=True)]
 
 
 def add(connection: Connection, hugging_face_id: str, user_id: str, new: NewVersion) -> dict[str, Any]:

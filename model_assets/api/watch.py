@@ -33,6 +33,8 @@ class Watch(threading.Thread):
         self.forget_profile = forget_profile
         self.warm = warm
         self._ending = threading.Event()
+        self._knowing = threading.Lock()
+        self._told = 0
 
     def run(self) -> None:
         while not self._ending.is_set():
@@ -48,6 +50,12 @@ class Watch(threading.Thread):
     def end(self) -> None:
         """End the thread, within a second."""
         self._ending.set()
+
+    def at_least(self, version: int) -> None:
+        """What is published has this number or a later one: whoever changed it says so at once, and an older answer does not undo it."""
+        with self._knowing:
+            self._told += 1
+            self.pages.at_least(version)
 
     def _listen(self) -> None:
         with psycopg.connect(self.url, autocommit=True, connect_timeout=3, application_name="model-assets api (watch)") as connection:
@@ -66,8 +74,18 @@ class Watch(threading.Thread):
                     self._look(connection)
 
     def _look(self, connection: psycopg.Connection) -> None:
-        row = connection.execute("select version from catalog.published").fetchone()
         before, wanted = self.pages.version, hottest(self.pages)
-        self.pages.now_is(row[0] if row else None)
+        while not self._asked(connection):
+            pass
         if before is not None and before != self.pages.version:
             self.warm(wanted)
+
+    def _asked(self, connection: psycopg.Connection) -> bool:
+        """Ask for the number; false where somebody changed it meanwhile, so that the answer may be older than what they were told."""
+        told = self._told
+        row = connection.execute("select version from catalog.published").fetchone()
+        with self._knowing:
+            if told != self._told:
+                return False
+            self.pages.now_is(row[0] if row else None)
+        return True

@@ -126,10 +126,11 @@ def _next(sender: Sender, webhook_id: uuid.UUID) -> Sent | None:
 
 
 def _batch(connection: Connection, taken: Any, tier: str) -> tuple[list[Any], Cursor | None, int]:
-    """The changes of the next message, the cursor after them, and the number up to which it goes: a message that is tried again does not grow."""
+    """The changes of the next message, the cursor after them, and the number up to which it goes: a message that is tried again does not grow,
+    unless its user sees more by now; then what has no room in it is the next one's."""
     asked = Asked(types=taken.types, limit=BATCH)
     page = read_page(connection, tier, asked, position=taken.position, until=taken.batch_until or taken.head)
-    whole = taken.batch_until or (page.last_id if page.more and page.last_id else taken.head)
+    whole = page.last_id if page.more and page.last_id else taken.batch_until or taken.head
     return json.loads(page.changes), page.next, whole
 
 

@@ -29,8 +29,8 @@ class Limit(click.ParamType):
     name = "requests"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
-        if value == "none" or isinstance(value, int):
-            return str(value) if value == "none" else int(value)
+        if value == "none":
+            return "none"
         if not str(value).isascii() or not str(value).isdigit():
             self.fail(f"{value!r} is not a number of requests, 0 or more, nor `none`.", param, ctx)
         return int(value)
@@ -100,7 +100,7 @@ def set_model(model: str, status: str | None, take_back: bool, why: str, json_wa
     if status:
         parts["status"] = None if status == BACK else status
     given = {name: value for name, value in said.items() if value is not None}
-    parts |= {name: None if value in ("none", "") and name != "until" else value for name, value in given.items()}
+    parts |= {name: None if value == ("" if name == "note" else "none") else value for name, value in given.items()}
     if not parts:
         raise click.UsageError("Say at least one thing: --status, --free, --no-free, --daily-limit, ...")
     url = ready_ledger(read_settings())
@@ -137,7 +137,7 @@ def user(user: str, tier: str | None, why: str, json_wanted: bool) -> None:
     """The tier of USER, and how many models that lets him use."""
     from model_assets.access.users import profile, set_tier
 
-    url = ready_ledger(read_settings(), writing=tier is not None) if tier else existing_ledger(read_settings(), start=True)
+    url = ready_ledger(read_settings()) if tier else existing_ledger(read_settings(), start=True)
     with connect(url) as connection:
         if tier:
             set_tier(connection, user, tier, getpass.getuser(), why)
@@ -162,10 +162,10 @@ def audit(subject: str | None, limit: int, verify: bool, json_wanted: bool) -> N
             rows = books.audit_trail(connection, subject, limit)
     if not verify:
         for row in [] if json_wanted else rows:
-            row["changed"] = _difference(row["before"] or {}, row["after"] or {})
+            row["what"] = _difference(row["before"] or {}, row["after"] or {})
         _show(
             rows,
-            ("audit_id", "at", "actor", "action", "subject_kind", "subject", "changed", "why"),
+            ("audit_id", "at", "actor", "action", "subject_kind", "subject", "what", "why"),
             json_wanted,
             "Nothing was changed yet.",
         )
@@ -200,6 +200,7 @@ def policy(file: Path | None, dry_run: bool, json_wanted: bool) -> None:
     settings = read_settings()
     wanted = load_policy(file or settings.model_policy_file)
     with connect(ready_ledger(settings)) as connection:
+        connection.execute(text("set transaction isolation level repeatable read"))
         found = [one.as_dict() for one in try_out(connection, wanted)]
     if json_wanted:
         print_json(found)

@@ -54,7 +54,9 @@ WORDS = Words()
 
 
 class _Listed(click.Group):
-    """Its help has each command in one whole line: click would cut it at the width of the terminal."""
+    """Its help, and that of the groups in it, has each command in one whole line: click would cut it at the width of the terminal."""
+
+    group_class = type
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, self.commands))
@@ -91,6 +93,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         code = cli.main(args=list(arguments) if arguments is not None else None, prog_name="model-assets", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
+    except click.exceptions.NoArgsIsHelpError as error:  # a group without a command: its help, which is no line
+        click.echo(error.format_message(), err=True)
+        sys.exit(error.exit_code)
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         complain(f"{error.format_message()} See `{context.command_path if context else 'model-assets'} --help`.")

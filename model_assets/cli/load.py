@@ -65,7 +65,7 @@ def sync(sources: tuple[str, ...], dry_run: bool, json_wanted: bool) -> None:
     Reads SOURCES, or all that are on when none is named.
     """
     from model_assets import loading
-    from model_assets.resources import fetch_policy
+    from model_assets.fetching.patience import fetch_policy
     from model_assets.settling import settle
 
     settings = read_settings()

@@ -29,6 +29,7 @@ def identity(labels: Path, recordings: Path | None, json_wanted: bool) -> None:
     """
     from model_assets.identity import links
     from model_assets.identity import score as scoring
+    from model_assets.identity.corrections import corrections_of
     from model_assets.identity.recorded import facts_of
 
     wanted = scoring.read_labels(labels)
@@ -36,7 +37,7 @@ def identity(labels: Path, recordings: Path | None, json_wanted: bool) -> None:
         facts, words = facts_of(recordings), []
     else:
         with connect(existing_ledger(read_settings(), start=True)) as connection:
-            facts, words = links.facts_of(connection), links.corrections_of(connection)
+            facts, words = links.facts_of(connection), corrections_of(connection)
     found = scoring.score(wanted, links.resolver_over(facts, words), [one for one in facts if one.source == "models_dev"])
     rows, broken = scoring.by_provider(found), scoring.not_met(found)
     if json_wanted:

@@ -80,5 +80,5 @@ def purge(dry_run: bool, json_wanted: bool) -> None:
         return
     say(
         f"{'would take away' if dry_run else 'took away'} {purged.dagster_runs} of Dagster's runs, {purged.attempts} attempts,"
-        f" {purged.change_sets} change sets, {purged.sync_requests} requests for a sync"
+        f" {purged.change_sets} change sets, {purged.sync_requests} requests for a sync, {purged.inbox} lists handed over in SQL"
     )

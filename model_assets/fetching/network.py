@@ -155,6 +155,18 @@ def disguised(host: str) -> bool:
     return "%" in host or _within(host) != address
 
 
+def names_what_is_inside(host: str, *, plain: bool, allow_loopback: bool) -> bool:
+    """Whether a host says itself, without being looked up, that it is where nothing may be connected to; see CheckedNetwork."""
+    if re.fullmatch(r"(.*\.)?localhost", host.rstrip("."), re.IGNORECASE):
+        return not allow_loopback
+    try:
+        address = _within(host)
+    except ValueError:
+        return False  # a name
+    here = allow_loopback and address.is_loopback
+    return not here and (plain or not _is_public(host))
+
+
 def _is_public(address: str) -> bool:
     within = _within(address)
     if within.version == 6 and within not in _PUBLIC_IPV6:

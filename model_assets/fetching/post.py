@@ -11,7 +11,7 @@ import httpcore
 
 from model_assets.errors import FetchFailed
 from model_assets.fetching.http import Policy, authorities, checked_url, headers_of, own_version, retry_after
-from model_assets.fetching.network import CheckedNetwork, Trouble
+from model_assets.fetching.network import CheckedNetwork, Trouble, names_what_is_inside
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,15 @@ class Answer:
 
 
 def check_address(url: str, *, allow_loopback: bool = False) -> None:
-    """Raises FetchFailed where nothing would be posted to such an address: not https, a password in it, an address in disguise. Where its name
-    leads is checked with every post."""
+    """Raises FetchFailed where nothing would be posted to such an address: not https, a password in it, an address in disguise or of a private
+    network. Where its name leads is checked with every post."""
     try:
-        checked_url(url, Policy(allow_loopback=allow_loopback))
+        target = checked_url(url, Policy(allow_loopback=allow_loopback))
     except Trouble as trouble:
         raise FetchFailed(trouble.said, trouble.kind) from None
+    host = target.raw_host.decode("ascii")
+    if names_what_is_inside(host, plain=target.scheme == "http", allow_loopback=allow_loopback):
+        raise FetchFailed(f"leads to {host[:60]}, which is no public host", "forbidden_address")
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str], *, seconds: float, allow_loopback: bool = False) -> Answer:

@@ -37,8 +37,12 @@ def dry_run() -> None:
     look_at_source()
 
 
+#: below the five seconds between two looks of Dagster's daemon, which would otherwise come too early every other time, and wait for the next
+EVERY_SECONDS = 4
+
+
 @dg.sensor(
-    name="sync_requests", jobs=[automation.sync, dry_run], minimum_interval_seconds=5, default_status=dg.DefaultSensorStatus.RUNNING,
+    name="sync_requests", jobs=[automation.sync, dry_run], minimum_interval_seconds=EVERY_SECONDS, default_status=dg.DefaultSensorStatus.RUNNING,
     description="Starts a run for each source of a sync that was asked for over HTTP, and writes back how it ended (ops.sync_request).",
 )  # fmt: skip
 def sync_requests(context: dg.SensorEvaluationContext, postgres: Postgres) -> Iterator[dg.RunRequest | dg.SkipReason]:

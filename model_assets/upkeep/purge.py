@@ -33,18 +33,21 @@ OLD_REQUESTS = """
 select request_id from ops.sync_request where asked_at < now() - cast(:kept as interval) and not exists (
     select from ops.sync_request_source as part where part.request_id = sync_request.request_id and part.finished_at is null)
 """
+# what was in it is in raw like every other payload
+OLD_INBOX = "select inbox_id from ops.inbox where ended_at < now() - cast(:kept as interval)"
 OLD_CHANGE_SETS = "select change_set_id from staged.change_set where staged_at < now() - cast(:kept as interval)"
 
 
 @dataclass(frozen=True)
 class Purged:
-    """How many records were taken away, or would be: Dagster's runs with their events, our attempts, change sets that were never merged, and
-    requests for a sync."""
+    """How many records were taken away, or would be: Dagster's runs with their events, our attempts, change sets that were never merged,
+    requests for a sync, and what was handed over in SQL."""
 
     dagster_runs: int
     attempts: int
     change_sets: int
     sync_requests: int = 0
+    inbox: int = 0
 
     def as_dict(self) -> dict[str, int]:
         """The counts by name."""
@@ -54,13 +57,13 @@ class Purged:
 def purge(url: str, instance: dg.DagsterInstance | None, settings: Settings, *, dry_run: bool = False) -> Purged:
     """Take away what is older than the settings say; a dry run counts only. Without an `instance` there is nothing of Dagster's."""
     before = datetime.now(UTC) - timedelta(days=settings.dagster_retention_days)
+    kept = timedelta(days=settings.model_sync_retention_days)
     return Purged(
         dagster_runs=purge_runs(instance, before, dry_run) if instance else 0,
-        attempts=_purge_rows(url, "ops.sync_run", "run_id", OLD_ATTEMPTS, timedelta(days=settings.model_sync_retention_days), dry_run),
+        attempts=_purge_rows(url, "ops.sync_run", "run_id", OLD_ATTEMPTS, kept, dry_run),
         change_sets=_purge_rows(url, "staged.change_set", "change_set_id", OLD_CHANGE_SETS, CHANGE_SETS_KEPT, dry_run),
-        sync_requests=_purge_rows(
-            url, "ops.sync_request", "request_id", OLD_REQUESTS, timedelta(days=settings.model_sync_retention_days), dry_run
-        ),
+        sync_requests=_purge_rows(url, "ops.sync_request", "request_id", OLD_REQUESTS, kept, dry_run),
+        inbox=_purge_rows(url, "ops.inbox", "inbox_id", OLD_INBOX, kept, dry_run),
     )
 
 

@@ -13,7 +13,7 @@ from model_assets.api.admin import Admin, AdminRoute, Asked, Id, Instant, Reason
 from model_assets.api.errors import Problem, documented
 from model_assets.api.routes.admin_held import Kept, kept
 from model_assets.errors import ModelAssetsError
-from model_assets.identity.links import keep_correction, keep_undoing
+from model_assets.identity.corrections import keep_correction, keep_undoing
 from model_assets.sources import SOURCES
 
 router = APIRouter(prefix="/api/admin/identity", tags=["administering"], route_class=AdminRoute, responses=documented(403))

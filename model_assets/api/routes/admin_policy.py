@@ -70,12 +70,13 @@ def policy(request: Request, caller: Admin) -> dict[str, Any]:
 @router.post("/dry-run", response_model=TrialResult, responses=documented(409))
 def try_policy(request: Request, caller: Admin, trial: Trial) -> dict[str, Any]:
     """What other rules would change, tier by tier: the models gained and lost, by which rule, and how many users have the tier. They are tried
-    in the database, by the same statements that publish, and taken back; one trial at a time."""
+    in the database, by the same statements that publish, on copies; one trial at a time."""
     wanted = _read(trial.policy)
     if not _ONE_AT_A_TIME.acquire(blocking=False):
         raise Problem(409, None, "Another trial of a policy is running. Try again when it has ended.", headers={"Retry-After": "5"})
     try:
         with connect(request.app.state.parts.database.url) as connection:
+            connection.execute(text("set transaction isolation level repeatable read"))
             connection.execute(text(f"set local statement_timeout = '{TRIAL_SECONDS}s'"))
             return {"data": [change.as_dict() for change in dry_run(connection, wanted)]}
     finally:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from starlette.datastructures import URL
 from starlette.responses import Response
 
@@ -52,6 +52,14 @@ class Changes(BaseModel):
     more: bool = Field(description="whether more is there already")
 
 
+def _readable(given: object) -> object:
+    """What was given, if it can be an instant. Raises ValueError."""
+    try:
+        return TypeAdapter(datetime).validate_python(given)
+    except ValidationError:
+        raise ValueError("that is no instant. Write one like 2026-05-19T02:00:00Z, or a day like 2026-05-19, or leave it out") from None
+
+
 class ChangesAsked(BaseModel):
     """Which changes."""
 
@@ -59,9 +67,13 @@ class ChangesAsked(BaseModel):
     type: Annotated[list[str], Field(max_length=100)] | None = Field(
         default=None, description="only these; several by repeating it or with commas"
     )
-    model: Words | None = Field(default=None, description="only of this model, plan or offer")
+    model: Words | None = Field(
+        default=None, description="only of this model, plan or offer, by its id here: POST /api/v1/resolve says which"
+    )
     provider: Name | None = None
-    since: datetime | None = Field(default=None, description="only what was so from this instant on (UTC unless it says otherwise)")
+    since: Annotated[datetime | None, BeforeValidator(_readable)] = Field(
+        default=None, description="only what was so from this instant on (UTC unless it says otherwise)"
+    )
     limit: int = Field(default=100, ge=1, le=LIMIT)
     cursor: Annotated[str, Field(max_length=100)] | None = Field(default=None, description="next_cursor of an answer")
     order: Literal["oldest", "newest"] | None = Field(default=None, description="from where to begin without a cursor")

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, text
 from starlette.responses import Response
 
 from model_assets.access.visibility import sees
+from model_assets.answers.plain import plain
 from model_assets.api.asking import Meta, ModelId, Seen, part, tier_of, told, utc
 from model_assets.api.callers import Caller, User
 from model_assets.api.database import again
@@ -125,8 +126,8 @@ def _write(request: Request, caller: Caller, given: str, change: Any) -> FollowA
 
 def _card(connection: Connection, request: Request, caller: Caller, given: str) -> str:
     """The model that an id of any source stands for. Raises Problem: 404, 409."""
-    version = connection.execute(text("select version from catalog.published")).scalar_one()
-    return find(Seen(connection, tier_of(request, caller), {"version": version}), given).card
+    published = connection.execute(text("select published_at from catalog.published")).mappings().one()
+    return find(Seen(connection, tier_of(request, caller), plain(dict(published))), given).card
 
 
 def _status(connection: Connection, caller: Caller, model_id: str) -> FollowAnswer:

@@ -66,10 +66,11 @@ def models(request: Request, caller: Anyone, asked: Annotated[Asked, Query()]) -
 @router.get("/models/{model_id:path}/versions", response_model=list[PocketVersion], responses=documented(404))
 def versions(request: Request, caller: Anyone, model_id: ModelId) -> Response:
     """The versions of a repository's weights that were seen, oldest first, and after them those that users added."""
-    with request.app.state.parts.database.reading() as connection:
+    database = request.app.state.parts.database
+    with database.reading() as connection:
         model = one_model(connection, tier_of(request, caller), model_id)
         seen = [synced_version(model, row) for row in rows(connection, VERSIONS, {"id": model_id})]
-        added = [users_version(model_id, row) for row in user_versions.of_repository(connection, model_id)]
+        added = [users_version(model_id, row) for row in user_versions.of_repository(connection, model_id, caller, database.url)]
     return Response(as_bytes(seen + added), media_type="application/json", headers={"Cache-Control": "private, no-cache"})
 
 

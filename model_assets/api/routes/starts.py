@@ -117,7 +117,8 @@ async def sync_models(http: Request, who: Person, sources: Sources = None, wait:
 async def sync_for_a_program(
     http: Request, who: Annotated[str, Depends(by_program)], sources: Sources = None, wait: Wait = None
 ) -> Response:
-    """The same for a program: CRON_SECRET as bearer token, or the body's HMAC-SHA256 by it, in hex, in X-Signature."""
+    """The same for a program: CRON_SECRET as bearer token, or the body's HMAC-SHA256 by it, in hex, in X-Signature; with X-Timestamp (seconds since
+    1970) that of the timestamp, a dot and the body, which counts for five minutes."""
     body = partial(bodies.logged, previous=await _previous(http))
     return await start(http, named_sources(sources or []), who, body, wait=waited(http, wait))
 
