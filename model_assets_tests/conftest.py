@@ -39,7 +39,7 @@ def server() -> Iterator[str]:
         home = Path(folder) / "home"
         with pytest.MonkeyPatch.context() as patched:
             # to drop a database is to wait for the disk to have all others, up to a second; what survives a crash is asked of servers of their own
-            patched.setitem(embedded.SETTINGS, "fsync", "on")
+            patched.setitem(embedded.SETTINGS, "fsync", "off")
             started = embedded.ensure_running(home)
         try:
             yield started.url("DATABASE").replace("/DATABASE", "/{name}")

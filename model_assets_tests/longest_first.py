@@ -4,12 +4,30 @@ from collections.abc import Sequence
 
 import pytest
 
-#: files that take over a quarter of a minute, the longest first. pytest-xdist itself (`--dist loadfile`) begins with those that have most tests,
+#: files that take long, or wait long, the longest first. pytest-xdist itself (`--dist loadfile`) begins with those that have most tests,
 #: and so ends with the longest: `make test` tells it to keep the order it is given (--no-loadscope-reorder).
 LONGEST: Sequence[str] = (
     "api/test_start_scripts.py",
     "scaling/test_celery.py",
     "test_quickstart.py",
+    "deploy/test_cron.py",
+    "api/test_schemathesis.py",
+    "test_definitions.py",
+    "test_embedded.py",
+    "deploy/test_github_actions.py",
+    "upkeep/test_up.py",
+    "test_supervisor.py",
+    "sql_models/test_lineage_and_assets.py",
+    "test_soak.py",
+    "test_kill.py",
+    "backup/test_restore.py",
+    "alerts/test_delivery.py",
+    "alerts/test_faults.py",
+    "alerts/test_sensors_and_commands.py",
+    "api/starts/test_who_may.py",
+    "api/starts/test_at_once.py",
+    "test_database.py",
+    "test_contention.py",
 )
 
 

@@ -309,7 +309,8 @@ def test_catalog_follows_a_history_although_most_days_are_missing() -> None:
         "decision",
         "model_access",
     )
-    below_policy = {f"access/{name}" for name in decided} | {"catalog/model_card"}
+    served = ("model_card", "offer_card", "provider_card", "model_sellers", "openrouter_card", "base_price_span", "seller_span")
+    below_policy = {f"access/{name}" for name in decided} | {f"catalog/{name}" for name in served}
     below_history = {
         f"catalog/{name}" for name in ("listing", "price_claim", "price_change", "price_span", "price", "dispute", "model", "source_health")
     }

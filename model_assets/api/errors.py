@@ -73,6 +73,8 @@ NOTHING = "There is nothing at this address. GET /openapi.json describes each th
 #: where one sees what there is
 _LOOK = {
     "model": "GET /api/v1/models?q=... searches those that you may see.",
+    "offer": "GET /v1/models lists those that you may see.",
+    "repository": "GET /models?search=... searches those that are read and that you may see.",
     "source": "GET /admin/model-sync/providers names them.",
     "sync": "GET /v1/admin/sync/history lists those that were asked for.",
     "version": "GET /models/{id}/versions lists them.",

@@ -8,7 +8,8 @@ from model_assets.answers.naming import ids_of
 from model_assets.answers.prices import PRICE_ID, in_words
 from model_assets.api.asking import Seen, part, rows
 from model_assets.api.finding import Found
-from model_assets.api.model_list import FIELDS, as_json
+from model_assets.api.model_list import FIELDS
+from model_assets.api.model_page import as_json
 from model_assets.api.snippets import providers, quick_starts
 
 ATTRIBUTES = (

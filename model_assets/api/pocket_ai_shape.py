@@ -126,7 +126,7 @@ def one_model(connection: Connection, tier: str, model_id: str) -> dict[str, Any
     listed = f"{listed_for(tier, {})} and listing.listed_id = :id"
     found = rows(connection, MODEL.replace("{listed}", listed), {"id": model_id, "skip": 0, "limit": 1})
     if not found:
-        raise not_found("model", model_id)
+        raise not_found("repository", model_id)
     return found[0]
 
 

@@ -20,6 +20,8 @@ AGAIN_AFTER = 1.0  # seconds after a connection was lost
 class Watch(threading.Thread):
     """Keeps `pages` at the published number. While it has no connection the number is unknown, and nothing old is served."""
 
+    heeds_within = 0.5  # seconds in which it notices that it is to end
+
     def __init__(
         self,
         url: str,
@@ -64,8 +66,8 @@ class Watch(threading.Thread):
             self._look(connection)
             waited = 0.0
             while not self._ending.is_set():
-                told = list(connection.notifies(timeout=0.5, stop_after=1))
-                waited += 0.5
+                told = list(connection.notifies(timeout=self.heeds_within, stop_after=1))
+                waited += self.heeds_within
                 for notice in told:
                     if notice.channel == PROFILES:
                         self.forget_profile(notice.payload or None)

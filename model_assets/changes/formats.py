@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree
@@ -116,7 +117,8 @@ def json_feed(changes: Sequence[Change], base: str, address: str, older: str | N
 
 def updated(changes: Sequence[Change]) -> str:
     """When the newest of the changes was recorded."""
-    return max((change["recorded_at"] for change in changes), default=EMPTY)
+    # as instants: as text a whole second comes after its own fractions
+    return max((change["recorded_at"] for change in changes), key=datetime.fromisoformat, default=EMPTY)
 
 
 def link_of(change: Change, base: str) -> str:

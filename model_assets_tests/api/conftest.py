@@ -71,6 +71,7 @@ class Api:
 def serving(url: str, **environment: str) -> Iterator[Api]:
     """An API over a database, until the end."""
     app = create_app(read_settings({**SETTINGS, **environment}), url)
+    app.state.parts.watch.heeds_within = 0.05  # it is waited for at the end of each test
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         server = uvicorn.Server(config(app, "127.0.0.1", 0, log_config=None))

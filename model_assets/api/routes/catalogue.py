@@ -13,7 +13,8 @@ from model_assets.api.asking import Meta, tier_of
 from model_assets.api.callers import Anyone
 from model_assets.api.cursors import Cursors, Place
 from model_assets.api.errors import documented
-from model_assets.api.model_list import Asked, page_of
+from model_assets.api.model_list import Asked
+from model_assets.api.model_page import page_of
 from model_assets.api.pages import published
 
 router = APIRouter(prefix="/api/v1", tags=["models"])

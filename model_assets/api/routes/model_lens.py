@@ -177,7 +177,7 @@ def model(request: Request, caller: Anyone, model_id: ModelId) -> Response:
     statement = _page(f"{sees(tier, 'shown')} and offer = :id", "select null")
     response = _answer(request, tier, statement, {"id": model_id, "limit": 1, "offset": 0}, body)
     if response is None:
-        raise not_found("model", model_id)
+        raise not_found("offer", model_id)
     return response
 
 

@@ -29,6 +29,7 @@ from model_assets.api.pocket_ai_shape import (
 from model_assets.api.user_versions import Judged, NewVersion
 
 router = APIRouter(tags=["Pocket AI's shape"])
+FOR_THE_CALLER = {"Cache-Control": "private, no-cache", "Vary": "Authorization, Accept"}
 VersionId = Annotated[str, Path(min_length=1, max_length=100, examples=["17"])]
 
 
@@ -59,7 +60,7 @@ def models(request: Request, caller: Anyone, asked: Annotated[Asked, Query()]) -
     with parts.database.reading() as connection:
         total = connection.execute(text(f"select count(*) from {listed}"), given).scalar_one()
         found = rows(connection, MODEL.replace("{listed}", listed), {**given, "skip": asked.skip, "limit": asked.limit})
-    headers = {"X-Total-Count": str(total), "Cache-Control": "private, no-cache", "Vary": "Authorization, Accept"}
+    headers = {"X-Total-Count": str(total), **FOR_THE_CALLER}
     return Response(as_bytes([model_of(row) for row in found]), media_type="application/json", headers=headers)
 
 
@@ -71,7 +72,7 @@ def versions(request: Request, caller: Anyone, model_id: ModelId) -> Response:
         model = one_model(connection, tier_of(request, caller), model_id)
         seen = [synced_version(model, row) for row in rows(connection, VERSIONS, {"id": model_id})]
         added = [users_version(model_id, row) for row in user_versions.of_repository(connection, model_id, caller, database.url)]
-    return Response(as_bytes(seen + added), media_type="application/json", headers={"Cache-Control": "private, no-cache"})
+    return Response(as_bytes(seen + added), media_type="application/json", headers=FOR_THE_CALLER)
 
 
 @router.post("/models/{model_id:path}/versions", response_model=PocketVersion, status_code=201, responses=documented(404, 409))
