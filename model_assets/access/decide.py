@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection, text
 
-from model_assets.access.audit import speaking
+from model_assets.access.audit import BY_CLOCK, BY_POLICY, speaking
 from model_assets.access.words import SAID
 
 #: after how many accepted observations without it a source is believed that a model is gone; the one that dropped it is the first
@@ -126,7 +126,7 @@ def decide(connection: Connection) -> int:
     """
     if not is_due(connection):
         return 0
-    with speaking(connection, "policy"):
+    with speaking(connection, BY_POLICY):
         return write_decisions(connection)
 
 
@@ -149,5 +149,5 @@ def end_expired_words(connection: Connection) -> int:
     """Take away people's words that are past their end, audited as the clock's; returns how many. They count no more since then anyway."""
     if not connection.execute(text(f"select exists (select from access.decision where {EXPIRED})")).scalar_one():
         return 0
-    with speaking(connection, "clock", "its time is over"):
+    with speaking(connection, BY_CLOCK, "its time is over"):
         return connection.execute(text(END)).rowcount

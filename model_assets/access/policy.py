@@ -13,7 +13,7 @@ import yaml
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from model_assets.access.audit import speaking
+from model_assets.access.audit import BY_POLICY, speaking
 from model_assets.contracts import LIFECYCLES, STATES
 from model_assets.errors import SettingsError
 from model_assets.ledger.staging import storable
@@ -101,7 +101,7 @@ def read_policy(said: str, where: str) -> Policy:
     return Policy(numbered, _activation(document["new_models"], f"{where}: new_models") if "new_models" in document else None)
 
 
-def store_policy(connection: Connection, policy: Policy, actor: str = "policy", why: str = "", request_id: str = "") -> bool:
+def store_policy(connection: Connection, policy: Policy, actor: str = BY_POLICY, why: str = "", request_id: str = "") -> bool:
     """Put a policy in the place of the one that is stored; false, and nothing written, where it is the same. One row of the audit tells of it.
 
     In the transaction of `connection`, one at a time. Raises SettingsError where Postgres does not understand a rule's regular expression.

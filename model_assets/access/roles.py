@@ -13,10 +13,12 @@ OPS_READ = (
     "ops.held_verdict", "ops.identity_correction", "ops.popularity", "ops.derived", "ops.alembic_version", "ops.move",
 )  # fmt: skip
 #: a person's word, and nothing that the policy says
-SAID = "said_status, said_free, said_pro, said_enterprise, daily_limit, monthly_limit, note, decided_by, decided_at, decided_until"
+SAID = (
+    "said_status", "said_free", "said_pro", "said_enterprise", "daily_limit", "monthly_limit", "note", "decided_by", "decided_at", "decided_until",
+)  # fmt: skip
+#: relation -> what may be done to it whole
 WRITTEN = {
     "access.profile": ("insert", "update", "delete"),
-    "access.decision": (f"update ({SAID})",),
     "access.policy": ("insert", "delete"),
     "access.policy_setting": ("update",),
     # a decision is served at once: see publishing.publish_decisions
@@ -40,6 +42,8 @@ WRITTEN = {
     "access.view_count": ("insert", "update"),
     "access.user_version": ("insert", "update", "delete"),
 }
+#: relation -> columns of it that may be updated
+UPDATED = {"access.decision": SAID}
 HINT = (
     f"The roles {READER} and {WRITER} are not there, and this role may not make them: requests are answered with its own rights. For the least"
     f" rights, run as an administrator `create role {READER}; create role {WRITER}; grant {READER} to {WRITER}; grant {READER}, {WRITER} to"
@@ -57,11 +61,12 @@ where relkind in ('r', 'v', 'm', 'p') and not has_table_privilege(:role, pg_clas
   and (nspname = any(:schemas) and nspname || '.' || relname <> all(:secret) or nspname || '.' || relname = any(:ops))
 """
 _WRITER_LACKS = """
-select format('grant %s on %s to %I', given.wanted, given.relation, cast(:role as text))
-from unnest(cast(:relations as text[]), cast(:rights as text[])) as given (relation, wanted)
-where to_regclass(given.relation) is not null
-  and not case when given.wanted = 'delete' then has_table_privilege(:role, to_regclass(given.relation), 'delete')
-               else has_any_column_privilege(:role, to_regclass(given.relation), split_part(given.wanted, ' ', 1)) end
+select format('grant %s%s on %s to %I', wanted, ' (' || string_agg(part, ', ' order by part) || ')', relation, cast(:role as text))
+from unnest(cast(:relations as text[]), cast(:rights as text[]), cast(:columns as text[])) as given (relation, wanted, part)
+where to_regclass(relation) is not null
+  and not case when part is null then has_table_privilege(:role, to_regclass(relation), wanted)
+               else has_column_privilege(:role, to_regclass(relation), part, wanted) end
+group by relation, wanted
 union all
 select format('grant execute on function access.hold_audit to %I', cast(:role as text))
 where not has_function_privilege(:role, 'access.hold_audit()', 'execute')
@@ -101,8 +106,9 @@ def make_roles(connection: Connection) -> str | None:
 def grant_rights(connection: Connection) -> list[str]:
     """Give the two roles, as far as they are there, the rights that they do not have yet; returns the statements. Nothing is taken away."""
     reading = {"schemas": list(SCHEMAS_READ), "secret": list(SECRET), "ops": list(OPS_READ)}
-    each = [(relation, right) for relation, rights in WRITTEN.items() for right in rights]
-    writing = {"relations": [relation for relation, _ in each], "rights": [right for _, right in each]}
+    each: list[tuple[str, str, str | None]] = [(relation, right, None) for relation, rights in WRITTEN.items() for right in rights]
+    each += [(relation, "update", column) for relation, columns in UPDATED.items() for column in columns]
+    writing = {name: [one[place] for one in each] for place, name in enumerate(("relations", "rights", "columns"))}
     done: list[str] = []
     for role, lacks, bound in ((READER, _READER_LACKS, reading), (WRITER, _WRITER_LACKS, writing)):
         if connection.execute(text("select exists (select from pg_roles where rolname = :role)"), {"role": role}).scalar_one():

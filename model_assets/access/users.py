@@ -4,7 +4,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from model_assets.access.audit import speaking
+from model_assets.access.audit import is_no_user, speaking
+from model_assets.errors import ModelAssetsError
 
 SET = """
 insert into access.profile as profile (user_id, tier) values (:user_id, :tier)
@@ -19,6 +20,14 @@ def tell_of_change(connection: Connection, user_id: str) -> None:
     connection.execute(text("select pg_notify(:channel, left(:user_id, 1000))"), {"channel": PROFILES, "user_id": user_id})
 
 
+def require_person(user_id: str) -> None:
+    """Raises ModelAssetsError where an id is none that a user may have."""
+    if is_no_user(user_id):
+        raise ModelAssetsError(
+            f"{user_id!r} is what the audit calls something that is no person: no user can have that id. Use another one."
+        )
+
+
 def profile(connection: Connection, user_id: str) -> dict[str, Any]:
     """A user's tier, default model, and whether he is known at all."""
     row = connection.execute(text("select * from access.profile where user_id = :user_id"), {"user_id": user_id}).mappings().first()
@@ -26,7 +35,9 @@ def profile(connection: Connection, user_id: str) -> dict[str, Any]:
 
 
 def set_tier(connection: Connection, user_id: str, tier: str, actor: str, why: str = "", request_id: str = "") -> None:
-    """Give a user a tier (free, pro, enterprise or admin), audited; one who has it already stays as he is."""
+    """Give a user a tier (free, pro, enterprise or admin), audited; one who has it already stays as he is. Raises ModelAssetsError where no user may
+    have that id."""
+    require_person(user_id)
     with speaking(connection, actor, why, request_id):
         connection.execute(text(SET), {"user_id": user_id, "tier": tier})
     tell_of_change(connection, user_id)

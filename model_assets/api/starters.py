@@ -14,6 +14,7 @@ from fastapi import Path, Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials
 from starlette.concurrency import run_in_threadpool
 
+from model_assets.access.audit import BY_KEY, BY_SECRET
 from model_assets.api.callers import BEARER, admin, bearer, identify, require_secret, secret_matches, unauthenticated, user
 from model_assets.api.errors import Problem
 
@@ -22,7 +23,6 @@ KEY = APIKeyHeader(
     auto_error=False,
     description="ADMIN_KEY. Also taken as a bearer token, or as the password of Basic credentials (any user name), but not from a browser.",
 )
-BY_KEY, BY_SECRET = "ADMIN_KEY", "CRON_SECRET"
 SIGNED_FOR = 300  # seconds that a signature with a time counts
 _Bearer = Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)]
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import jwt
 
+from model_assets.access.audit import is_no_user
 from model_assets.api.jwks import FileJwks, Jwks, UrlJwks
 from model_assets.errors import BadPayload, SettingsError
 from model_assets.fetching import strict_json
@@ -108,6 +109,8 @@ class Verifier:
             or subject != subject.strip()
         ):
             raise _Refused("no usable subject")
+        if is_no_user(subject):
+            raise _Refused("its subject is a name by which the audit knows something else, and no user")
         return subject
 
 

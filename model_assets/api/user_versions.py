@@ -13,9 +13,20 @@ from model_assets.api.errors import Problem
 from model_assets.api.own_key import pseudonym
 
 MOST = 100  # of one user in one repository
+MOST_PENDING = 200  # of one user in all repositories, that no admin has judged
+MOST_SHOWN = 500  # of one repository, whoever added them
 Status = Literal["unsupported", "pending", "supported"]
 COLUMNS = f"version_id, version, changelog, url, sha256, status, user_id, {utc('created_at')} as created_at"
-LOCK = text("select pg_advisory_xact_lock(hashtextextended('version ' || cast(:user_id as text) || ' ' || cast(:id as text), 0))")
+LOCK = text("select pg_advisory_xact_lock(hashtextextended('versions of ' || cast(:user_id as text), 0))")
+NEWEST = f"""
+select {COLUMNS} from (
+    select * from access.user_version where hugging_face_id = :id order by status = 'supported' desc, version_id desc limit :most
+) as user_version order by version_id
+"""
+ADDED = """
+select count(*) filter (where hugging_face_id = :id) as here, count(*) filter (where status = 'pending') as pending
+from access.user_version where user_id = :user_id
+"""
 
 
 def _printable(given: str) -> str:
@@ -72,9 +83,10 @@ class Judged(BaseModel):
 
 
 def of_repository(connection: Connection, hugging_face_id: str, caller: Caller, url: str) -> list[dict[str, Any]]:
-    """What users added, oldest first. Who did is told to themselves and to admins; to others, by a name that says only who did the same."""
-    query = f"select {COLUMNS} from access.user_version where hugging_face_id = :id order by version_id"
-    found = rows(connection, query, {"id": hugging_face_id})
+    """What users added, oldest first: the newest MOST_SHOWN, and what is supported before what is not, so that nobody crowds it out.
+
+    Who did is told to themselves and to admins; to others, by a name that says only who did the same."""
+    found = rows(connection, NEWEST, {"id": hugging_face_id, "most": MOST_SHOWN})
     known = [caller.tier == "admin" or row["user_id"] == caller.user_id for row in found]
     return [row if knows else row | {"user_id": pseudonym(url, row["user_id"])} for row, knows in zip(found, known, strict=True)]
 
@@ -83,11 +95,12 @@ def add(connection: Connection, hugging_face_id: str, user_id: str, new: NewVers
     """Add a version. Raises Problem (409) where the user has one of that name there, or too many."""
     bound = {"id": hugging_face_id, "user_id": user_id, **new.model_dump()}
     connection.execute(LOCK, bound)
-    count = connection.execute(
-        text("select count(*) from access.user_version where hugging_face_id = :id and user_id = :user_id"), bound
-    ).scalar_one()
-    if count >= MOST:
+    count = connection.execute(text(ADDED), bound).one()
+    if count.here >= MOST:
         raise Problem(409, "TOO_MANY_VERSIONS", f"You have added {MOST} versions to this model. Delete one first.")
+    if count.pending >= MOST_PENDING:
+        said = f"{MOST_PENDING} versions that you added wait for an admin's word. Wait for it, or delete one first."
+        raise Problem(409, "TOO_MANY_VERSIONS", said)
     try:
         return rows(
             connection,

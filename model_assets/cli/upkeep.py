@@ -66,7 +66,8 @@ def purge(dry_run: bool, json_wanted: bool) -> None:
     """Take old records away, as Dagster does every night.
 
     Runs of Dagster that ended more than DAGSTER_RETENTION_DAYS (60) ago, but for those that hold the last word on a partition or a check; attempts
-    older than MODEL_SYNC_RETENTION_DAYS (365); change sets that were never merged. The ledger, verdicts and payloads stay for ever.
+    older than MODEL_SYNC_RETENTION_DAYS (365); change sets that were never merged. Views of days older than MODEL_VIEWS_RETENTION_DAYS (400) go into
+    the sum of their year. The ledger, verdicts and payloads stay for ever.
     """
     from model_assets import dagster_home
     from model_assets.upkeep import purge as upkeep
@@ -80,5 +81,6 @@ def purge(dry_run: bool, json_wanted: bool) -> None:
         return
     say(
         f"{'would take away' if dry_run else 'took away'} {purged.dagster_runs} of Dagster's runs, {purged.attempts} attempts,"
-        f" {purged.change_sets} change sets, {purged.sync_requests} requests for a sync, {purged.inbox} lists handed over in SQL"
+        f" {purged.change_sets} change sets, {purged.sync_requests} requests for a sync, {purged.inbox} lists handed over in SQL,"
+        f" {purged.view_days} days of views"
     )

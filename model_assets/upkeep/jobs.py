@@ -12,7 +12,8 @@ HEALTH = dg.AssetKey(["catalog", "source_health"])
 
 
 @dg.op(
-    description="Takes away what is older than DAGSTER_RETENTION_DAYS and MODEL_SYNC_RETENTION_DAYS allow. Payloads and the ledger stay."
+    description="Takes away what is older than DAGSTER_RETENTION_DAYS, MODEL_SYNC_RETENTION_DAYS and MODEL_VIEWS_RETENTION_DAYS allow. Payloads and"
+    " the ledger stay."
 )
 def take_away_old_records(context: dg.OpExecutionContext, postgres: Postgres) -> None:
     from model_assets.upkeep.purge import purge

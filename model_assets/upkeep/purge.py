@@ -35,19 +35,38 @@ select request_id from ops.sync_request where asked_at < now() - cast(:kept as i
 """
 # what was in it is in raw like every other payload
 OLD_INBOX = "select inbox_id from ops.inbox where ended_at < now() - cast(:kept as interval)"
+# the days of a year become one row at its first day: what was ever viewed stays countable, and a model has one row for each old year
+OLD_VIEWS = """
+select day, model_id, date_trunc('year', day::timestamp)::date as year from access.view_count
+where day < (now() at time zone 'UTC')::date - cast(:kept as integer) and day <> date_trunc('year', day::timestamp)::date
+"""
+FOLD_VIEWS = f"""
+with old as ({OLD_VIEWS} order by day, model_id limit :batch for update skip locked),
+taken as (
+    delete from access.view_count as counted using old
+    where (counted.day, counted.model_id) = (old.day, old.model_id) returning old.year, counted.model_id, counted.views
+),
+folded as (
+    insert into access.view_count as kept (day, model_id, views)
+    select year, model_id, sum(views) from taken group by year, model_id order by year, model_id
+    on conflict (day, model_id) do update set views = kept.views + excluded.views
+)
+select count(*) from taken
+"""
 OLD_CHANGE_SETS = "select change_set_id from staged.change_set where staged_at < now() - cast(:kept as interval)"
 
 
 @dataclass(frozen=True)
 class Purged:
     """How many records were taken away, or would be: Dagster's runs with their events, our attempts, change sets that were never merged,
-    requests for a sync, and what was handed over in SQL."""
+    requests for a sync, and what was handed over in SQL; and days of views that went into the sum of their year."""
 
     dagster_runs: int
     attempts: int
     change_sets: int
     sync_requests: int = 0
     inbox: int = 0
+    view_days: int = 0
 
     def as_dict(self) -> dict[str, int]:
         """The counts by name."""
@@ -64,6 +83,7 @@ def purge(url: str, instance: dg.DagsterInstance | None, settings: Settings, *, 
         change_sets=_purge_rows(url, "staged.change_set", "change_set_id", OLD_CHANGE_SETS, CHANGE_SETS_KEPT, dry_run),
         sync_requests=_purge_rows(url, "ops.sync_request", "request_id", OLD_REQUESTS, kept, dry_run),
         inbox=_purge_rows(url, "ops.inbox", "inbox_id", OLD_INBOX, kept, dry_run),
+        view_days=_fold_views(url, settings.model_views_retention_days, dry_run),
     )
 
 
@@ -80,6 +100,18 @@ def _purge_rows(url: str, table: str, key: str, old: str, kept: timedelta, dry_r
         deleted += found
         if found < BATCH:
             return deleted
+
+
+def _fold_views(url: str, kept: int, dry_run: bool) -> int:
+    """Add the views of each day that is more than `kept` days ago to those of its year, in transactions of BATCH rows. Returns how many rows."""
+    folded = 0
+    while True:
+        with connect(url) as connection:
+            statement = f"select count(*) from ({OLD_VIEWS}) as old" if dry_run else FOLD_VIEWS
+            found = int(connection.execute(text(statement), {"kept": kept, "batch": BATCH}).scalar_one())
+        folded += found
+        if dry_run or found < BATCH:
+            return folded
 
 
 def purge_runs(instance: dg.DagsterInstance, before: datetime, dry_run: bool = False) -> int:

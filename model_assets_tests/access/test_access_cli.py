@@ -46,6 +46,12 @@ def test_a_model_is_disabled_checked_and_given_back(run: Run, settled_copy: str)
     assert (code, "It is whole." in out) == (0, True)
 
 
+def test_no_user_can_have_an_id_by_which_the_audit_names_something_else(run: Run) -> None:
+    code, _, said = run("user", "Policy", "--tier", "admin")
+    assert (code, "no user can have that id" in said) == (1, True)
+    assert json.loads(run("audit", "--model", "Policy", "--json")[1]) == []
+
+
 def test_an_audit_that_was_tampered_with_is_told_of_with_exit_code_1(run: Run, settled_copy: str) -> None:
     run("user", "u", "--tier", "pro")
     with connect(settled_copy) as connection:

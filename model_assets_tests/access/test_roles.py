@@ -64,6 +64,19 @@ def test_granting_again_grants_nothing(database: Engine) -> None:
         assert grant_rights(connection) == [f"grant select on catalog.added to {READER}"]
 
 
+def test_a_column_that_may_be_written_since_this_version_is_granted_though_others_were_before(database: Engine) -> None:
+    with database.connect() as connection:
+        connection.execute(text(f"revoke update (note, decided_until) on access.decision from {WRITER}"))
+        connection.execute(text(f"revoke insert on access.profile from {WRITER}"))
+        connection.execute(text(f"grant insert (user_id) on access.profile to {WRITER}"))
+        assert sorted(grant_rights(connection)) == [
+            f"grant insert on access.profile to {WRITER}",
+            f"grant update (decided_until, note) on access.decision to {WRITER}",
+        ]
+        assert grant_rights(connection) == []
+        connection.rollback()
+
+
 def test_whoever_may_not_make_roles_is_told_what_to_do(database: Engine) -> None:
     with database.connect() as connection:
         connection.execute(text("create role model_assets_test_nobody_in_particular"))

@@ -214,6 +214,10 @@ FORGERIES: dict[str, tuple[str, Make]] = {
     "sub with a blank before": ("HS256", hs(sub=" " + USER)),
     "sub a number": ("HS256", hs(sub=1)),
     "sub a list": ("HS256", hs(sub=[USER])),
+    **{
+        f"sub {name}, which is no user's in the audit": ("HS256", hs(sub=name))
+        for name in ("policy", "clock", "ADMIN_KEY", "CRON_SECRET", "gate", "views", "sync request", "Policy", "admin_key")
+    },
     "sub too long": ("HS256", hs(sub="u" * 256)),
     "sub with a NUL": ("HS256", hs(sub=USER + "\0")),
     "sub with a line end": ("HS256", hs(sub=USER + "\nadmin")),

@@ -28,6 +28,7 @@ def test_a_tier_counts_from_the_next_request_on_and_somebody_stays_an_admin(own_
         [last] = left.get("/api/admin/users", params={"tier": "admin"}).json()["data"]
         refused = left.put(f"/api/admin/users/{last['user_id']}", json={"tier": "pro"})
         assert (refused.status_code, refused.json()["error"]["code"]) == (409, "CONFLICT")
+        assert left.put("/api/admin/users/ADMIN_KEY", json={"tier": "pro"}).status_code == 422  # that is who has the key, in the audit
         for body in ({"tier": "root"}, {"tier": "pro", "user_id": "x"}, {"tier": "pro", "default_model": "x"}, {}):
             assert left.put("/api/admin/users/x", json=body).status_code == 422
         entries = left.get("/api/admin/audit", params={"subject": "some/body", "request_id": "given-1234"}).json()["data"]

@@ -49,7 +49,11 @@ def test_pages_of_model_lens_are_the_list_and_its_statistics_count_it(api: Api) 
     assert [
         client.get("/v1/models", params=bad).status_code for bad in ({"limit": 101}, {"limit": 0}, {"providers": "x"}, {"provider": "x\0"})
     ] == [422] * 4
-    assert client.get("/v1/models/openai:nothing").status_code == 404
+    nothing = client.get("/v1/models/openai:nothing")
+    assert (nothing.status_code, nothing.json()["error"]["message"]) == (
+        404,
+        "There is no offer 'openai:nothing'. GET /v1/models lists those that you may see.",
+    )
 
 
 def test_each_model_is_listed_once_with_all_its_providers_the_cheapest_first(api: Api) -> None:

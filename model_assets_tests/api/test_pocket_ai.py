@@ -70,7 +70,9 @@ def test_repositories_are_filtered(pocket: Api) -> None:
 
 
 def test_each_version_points_to_files_of_its_own_revision(pocket: Api) -> None:
-    first, second = pocket.get("/models/lab/small/versions")
+    answered = pocket.client().get("/models/lab/small/versions")
+    assert answered.headers["vary"] == pocket.client().get("/models").headers["vary"] == "Authorization, Accept"
+    first, second = answered.json()
     assert (first["commit_sha"], second["commit_sha"]) == (OLD, NEW)
     at = f"https://huggingface.co/lab/small/resolve/{OLD}"
     assert first["assets"] == {
@@ -144,7 +146,11 @@ def test_what_was_read_from_hugging_face_is_edited_by_nobody(pocket: Api) -> Non
         assert client.delete("/models/lab/small").status_code == status
         assert client.delete(f"/models/lab/small/versions/{NEW}").status_code == status
     assert "Hugging Face" in pocket.client("pro").delete("/models/lab/small").json()["error"]["message"]
-    assert pocket.client("pro").patch("/models/lab/nothing", json={}).status_code == 404
+    nothing = pocket.client("pro").patch("/models/lab/nothing", json={})
+    assert (nothing.status_code, nothing.json()["error"]["message"]) == (
+        404,
+        "There is no repository 'lab/nothing'. GET /models?search=... searches those that are read and that you may see.",
+    )
     assert pocket.client("admin").patch("/models/lab/small/versions/99999", json={"status": "pending"}).status_code == 404
 
 
@@ -155,6 +161,30 @@ def test_a_user_can_not_add_versions_without_end(pocket: Api, monkeypatch: pytes
         client.post("/models/lab/small/versions", json={"version": str(n), "url": "https://files.test/m"}).status_code for n in range(3)
     ]
     assert answers == [201, 201, 409]
+
+
+def test_what_waits_for_an_admin_is_bounded_for_a_user_and_what_is_answered_for_a_repository_with_what_is_supported_first(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model_assets.api.user_versions.MOST_PENDING", 2)
+    monkeypatch.setattr("model_assets.api.user_versions.MOST_SHOWN", 3)
+    loaded(url)
+    said = {"version": "1", "url": "https://files.test/m"}
+    with serving(url) as api:
+        free, admin = api.client("free"), api.client("admin")
+        made = [free.post(f"/models/{model}/versions", json=said) for model in ("lab/small", "lab/gemma", "other/big")]
+        assert [one.status_code for one in made] == [201, 201, 409]
+        assert made[-1].json()["error"]["code"] == "TOO_MANY_VERSIONS"
+        judged = admin.patch(f"/models/lab/small/versions/{made[0].json()['id']}", json={"status": "supported"})
+        assert judged.status_code == 200
+        assert free.post("/models/other/big/versions", json=said).status_code == 201
+        with api.connect() as connection:
+            connection.execute(
+                "insert into access.user_version (hugging_face_id, version, url, user_id)"
+                " select 'lab/small', n::text, 'https://files.test/m', 'user ' || n from generate_series(2, 6) as n"
+            )
+        added = [one for one in api.get("/models/lab/small/versions") if one["origin"] == "user"]
+        assert [(one["version_name"], one["status"]) for one in added] == [("1", "supported"), ("5", "pending"), ("6", "pending")]
 
 
 def test_a_repository_of_a_disabled_model_is_hidden_with_its_versions(url: str) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 from model_assets import settling
 from model_assets.access.words import Word, change
 from model_assets.changes import record
-from model_assets.changes.formats import sentence
+from model_assets.changes.formats import sentence, updated
 from model_assets.changes.record import TYPES, record_changes
 from model_assets.database import connect
 from model_assets.definitions import defs
@@ -51,6 +51,12 @@ def test_a_step_of_dagster_that_comes_before_that_of_the_links_publishes_no_list
     step = defs.resolve_assets_def(dg.AssetKey(key.split("/")))
     assert dg.materialize([step]).success
     assert [(one["type"], one["model_id"]) for one in told(url)] == [("model_added", "lab/b"), ("offer_added", "lab/b")]
+
+
+def test_a_feed_was_updated_when_the_last_of_its_changes_was_recorded_also_where_that_is_a_fraction_of_a_second_later() -> None:
+    times = ("2026-05-19T02:00:00Z", "2026-05-19T02:00:00.5Z", "2026-05-19T02:00:00.499999Z", "2026-05-19T01:59:59.9Z")
+    assert updated([{"recorded_at": at} for at in times]) == times[1]
+    assert updated([]) == "1970-01-01T00:00:00Z"
 
 
 def test_publishing_again_writes_nothing(url: str) -> None:

@@ -145,6 +145,33 @@ def test_change_sets_that_were_never_merged_go_after_a_week(url: str) -> None:
     assert select(url, "select observed_at from staged.change_set") == [at(6)]
 
 
+def test_views_of_days_long_ago_become_one_row_of_their_year_and_none_is_lost(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model_assets.upkeep.purge.BATCH", 7)
+    with connect(url) as connection:
+        connection.execute(
+            text(
+                "insert into access.view_count select (now() at time zone 'UTC')::date - n, model, 1 + n % 5"
+                " from generate_series(395, 440) as n, unnest(array['lab/a', 'lab/b']) as model"
+            )
+        )
+        connection.execute(text("insert into access.view_count values ('2020-01-01', 'lab/a', 3), ('2020-02-29', 'lab/a', 4)"))
+    asked = (
+        "select json_agg(sums order by model_id)::text from (select model_id, sum(views) as views,"
+        " sum(views) filter (where day > (now() at time zone 'UTC')::date - 400) as lately from access.view_count group by 1) as sums"
+    )
+    before, settings = select(url, asked), read_settings({})
+    old = "(select * from access.view_count where day < (now() at time zone 'UTC')::date - 400) as old"
+    new_years_days = sum(select(url, f"select day = date_trunc('year', day::timestamp) from {old}"))
+    wanted = len(select(url, f"select day from {old}")) - new_years_days
+    assert purge(url, None, settings, dry_run=True).view_days == wanted > 70
+    assert purge(url, None, settings).view_days == wanted
+    assert select(url, asked) == before
+    assert set(select(url, f"select extract(doy from day)::integer from {old}")) == {1}
+    assert select(url, "select views from access.view_count where day = '2020-01-01'") == [7]
+    assert len(select(url, "select day from access.view_count where day >= (now() at time zone 'UTC')::date - 400")) == 12
+    assert purge(url, None, settings).view_days == 0
+
+
 def test_syncs_and_purges_at_once_do_not_hinder_each_other(url: str) -> None:
     settings = read_settings({"MODEL_SYNC_RETENTION_DAYS": "1"})
     done, purged = threading.Event(), []
@@ -196,6 +223,7 @@ def test_the_job_purges_every_night_what_the_command_would(
         "change_sets": 0,
         "sync_requests": 0,
         "inbox": 0,
+        "view_days": 0,
     }
     result = purge_job.execute_in_process(instance=instance, resources={"postgres": Postgres(url=url)})
     assert result.success
@@ -205,7 +233,7 @@ def test_the_job_purges_every_night_what_the_command_would(
         cli.main(["purge"])
     assert (
         capsys.readouterr().out
-        == "took away 0 of Dagster's runs, 0 attempts, 0 change sets, 0 requests for a sync, 0 lists handed over in SQL\n"
+        == "took away 0 of Dagster's runs, 0 attempts, 0 change sets, 0 requests for a sync, 0 lists handed over in SQL, 0 days of views\n"
     )
 
 

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from sqlalchemy import Connection, text
 from starlette.responses import Response
 
-from model_assets.access.users import tell_of_change
+from model_assets.access.users import require_person, tell_of_change
 from model_assets.api.admin import (
     Admin,
     AdminRoute,
@@ -82,6 +82,7 @@ def users(request: Request, caller: Admin, asked: Annotated[UsersAsked, Query()]
 @router.put("/{user_id:path}", response_model=User, responses=documented(409))
 def put_user(request: Request, caller: Admin, user_id: UserId, wanted: NewTier) -> Response:
     """Give a user a tier, known before or not. It counts from their next request on. Somebody has to stay an admin."""
+    require_person(user_id)
     with writing_as(request, caller, wanted.why) as connection:
         if wanted.tier != "admin":
             _some_admin_stays(connection, user_id)

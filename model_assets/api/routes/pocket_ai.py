@@ -66,7 +66,8 @@ def models(request: Request, caller: Anyone, asked: Annotated[Asked, Query()]) -
 
 @router.get("/models/{model_id:path}/versions", response_model=list[PocketVersion], responses=documented(404))
 def versions(request: Request, caller: Anyone, model_id: ModelId) -> Response:
-    """The versions of a repository's weights that were seen, oldest first, and after them those that users added."""
+    """The versions of a repository's weights that were seen, oldest first, and after them those that users added: the newest 500, and those that an
+    admin called supported before others."""
     database = request.app.state.parts.database
     with database.reading() as connection:
         model = one_model(connection, tier_of(request, caller), model_id)
@@ -77,7 +78,8 @@ def versions(request: Request, caller: Anyone, model_id: ModelId) -> Response:
 
 @router.post("/models/{model_id:path}/versions", response_model=PocketVersion, status_code=201, responses=documented(404, 409))
 def add_version(request: Request, caller: User, model_id: ModelId, new: NewVersion) -> dict[str, Any]:
-    """Add a version to a repository. It is yours: you may delete it, and an admin judges it."""
+    """Add a version to a repository. It is yours: you may delete it, and an admin judges it. At most 100 in a repository, and 200 in all that wait for
+    an admin's word."""
 
     def write(connection: Connection) -> dict[str, Any]:
         return users_version(model_id, user_versions.add(connection, model_id, str(caller.user_id), new))
