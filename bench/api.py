@@ -35,6 +35,8 @@ from model_assets.settling import settle
 from model_assets.sources.models_dev import SOURCE
 
 CONNECTIONS, SECONDS = 32, 4.0
+#: everybody sees nearly all models
+SETTINGS = {"API_RATE_LIMITS": "off", "API_CATALOGUE_TIER": "enterprise"}
 LIST, FILTER = "/api/v1/models?limit=20", "/api/v1/models?limit=20&min_context={n}"
 ALLOWED = "select * from access.can_user_use_model(null, :model)"
 
@@ -52,10 +54,6 @@ def fill(url: str, listings: int) -> None:
             observation = observations.record(connection, source.name, datetime.now(UTC), payload, url="http://bench", origin="recording")
         pipeline.publish(url, source, pipeline.audit(url, source, observation), lambda _: None)
     settle(url, read_settings({}).model_policy_file)
-    with connect(url) as connection:
-        connection.execute(text("update access.decision set rule_status = 'active', rule_free = true"))
-        connection.execute(text("insert into ops.move (relation) values ('bench')"))
-    settle(url, read_settings({}).model_policy_file)
     engine(url).dispose()
 
 
@@ -64,7 +62,7 @@ def serve(url: str, port: int, size: int) -> None:
     import uvicorn
     from starlette.responses import Response
 
-    os.environ |= {"DATABASE_URL": url, "API_RATE_LIMITS": "off"}
+    os.environ |= {"DATABASE_URL": url, **SETTINGS}
     app, body = server.app(), b"x" * size
 
     async def constant() -> Response:
@@ -166,9 +164,11 @@ def route_figures(url: str) -> list[tuple[str, float, float, bool]]:
     from starlette.testclient import TestClient
 
     with connect(url) as connection:
-        by_offers = "select model_id from catalog.model_card where kind = 'model' and visible_free order by offers desc, model_id limit 2"
+        by_offers = (
+            "select model_id from catalog.model_card where kind = 'model' and visible_enterprise order by offers desc, model_id limit 2"
+        )
         models = list(connection.scalars(text(by_offers)))
-    app = create_app(read_settings({"API_RATE_LIMITS": "off"}), url)
+    app = create_app(read_settings(SETTINGS), url)
     with TestClient(app) as client:
         paths = [path for path, operations in app.openapi()["paths"].items() if "get" in operations and asked_of_all(operations["get"])]
         return [(f"GET {path}, ms", best(lambda path=path: ask(client, path, models)), 100.0, False) for path in paths]

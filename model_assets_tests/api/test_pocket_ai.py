@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from model_assets.api import user_versions
 from model_assets.api.assets import assets
 from model_assets.settings import read_settings
 from model_assets.settling import settle
@@ -161,6 +162,13 @@ def test_a_user_can_not_add_versions_without_end(pocket: Api, monkeypatch: pytes
         client.post("/models/lab/small/versions", json={"version": str(n), "url": "https://files.test/m"}).status_code for n in range(3)
     ]
     assert answers == [201, 201, 409]
+
+
+def test_the_bounds_of_what_users_add_are_in_the_description(pocket: Api) -> None:
+    said = pocket.app.openapi()["paths"]["/models/{model_id}/versions"]
+    assert f"the newest {user_versions.MOST_SHOWN}," in said["get"]["description"]
+    for bound in (user_versions.MOST, user_versions.MOST_PENDING):
+        assert f" {bound} in " in said["post"]["description"]
 
 
 def test_what_waits_for_an_admin_is_bounded_for_a_user_and_what_is_answered_for_a_repository_with_what_is_supported_first(
