@@ -235,3 +235,17 @@ def test_what_is_served_is_the_same_whether_all_is_looked_at_or_only_the_ids_of_
             assert ledger.execute(served, {**asked, "ids": ids_of(ledger, named(ledger, id_))}).all() == whole
             rows += len(whole)
     assert rows > 100
+
+
+# --- how much there is -------------------------------------------------------------------------------------------------------------------
+
+
+def test_what_a_source_brought_last_is_what_the_ledger_holds_of_it(ledger: Connection) -> None:
+    counted = """
+        select health.source, listings, prices from catalog.source_health as health
+        except all
+        select health.source, (select count(*) from history.listing where source = health.source and upper(seen) is null),
+               (select count(*) from history.price where source = health.source and upper(seen) is null)
+        from catalog.source_health as health"""
+    assert ledger.execute(text(counted)).all() == []
+    assert ledger.scalar(text("select sum(listings) from catalog.source_health")) > 0

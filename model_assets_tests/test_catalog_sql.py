@@ -57,14 +57,16 @@ def price(
     )
 
 
-def observation(connection: Connection, at: float, verdict: str = "accepted", source: str = "feed") -> None:
+def observation(
+    connection: Connection, at: float, verdict: str = "accepted", source: str = "feed", listings: int = 0, prices: int = 0
+) -> None:
     """Put the verdict on a payload into the books."""
-    said = {"source": source, "at": day(at), "verdict": verdict, "sha": repr((source, at)).encode()}
+    said = {"source": source, "at": day(at), "verdict": verdict, "sha": repr((source, at)).encode(), "listings": listings, "prices": prices}
     connection.execute(text("insert into raw.body values (:sha, 0, '')"), said)
     connection.execute(text("insert into raw.payload values (:source, :at, :sha, '', 200, '{}', 'live')"), said)
     connection.execute(
         text("""insert into ops.observation (source, observed_at, sha256, verdict, decided_by, listings, prices, rejected, price_values)
-                values (:source, :at, :sha, :verdict, 'gate', 0, 0, 0, 0)"""),
+                values (:source, :at, :sha, :verdict, 'gate', :listings, :prices, 0, 0)"""),
         said,
     )
 
@@ -303,12 +305,9 @@ def test_each_source_has_a_first_observation_of_its_own(ledger: Connection) -> N
 
 
 def test_the_health_of_a_source_says_what_is_served_how_old_it_is_and_what_went_wrong(ledger: Connection) -> None:
-    observation(ledger, 1)
-    observation(ledger, 2)
-    observation(ledger, 3, "refused")
-    listing(ledger, "m", 1)
-    listing(ledger, "gone", 1, 2)
-    price(ledger, "1", 1)
+    observation(ledger, 1, listings=2, prices=1)
+    observation(ledger, 2, listings=1, prices=1)
+    observation(ledger, 3, "refused", listings=9, prices=9)
     said = {"first": repr(("feed", 1)).encode(), "second": repr(("feed", 2)).encode(), "one": day(1), "two": day(2)}
     ledger.execute(
         text("""insert into ops.quarantine (source, observed_at, sha256, relation, reason, original)

@@ -1,5 +1,5 @@
 -- How each source is doing: how old what it last said is, how much of it is served, and how the last attempts to read it went.
--- Grain: one row per source that was ever read or tried.
+-- What it lists is what its last accepted observation brought. Grain: one row per source that was ever read or tried.
 with known as (
     select source from {{ ref("ops.source") }}
     union
@@ -8,7 +8,7 @@ with known as (
     select source from {{ ref("ops.sync_run") }}
 ),
 accepted as (
-    select distinct on (source) source, observed_at, sha256
+    select distinct on (source) source, observed_at, sha256, listings, prices, scores, mentions
     from {{ ref("ops.observation") }}
     where verdict = 'accepted'
     order by source, observed_at desc
@@ -28,18 +28,6 @@ quarantined as (
         and accepted.sha256 = quarantine.sha256
     group by quarantine.source
 ),
-listed as (
-    select source, count(*) as listings from {{ ref("history.listing") }} where upper(seen) is null group by source
-),
-priced as (
-    select source, count(*) as prices from {{ ref("history.price") }} where upper(seen) is null group by source
-),
-scored as (
-    select source, count(*) as scores from {{ ref("history.score") }} where upper(seen) is null group by source
-),
-mentioned as (
-    select source, count(*) as mentions from {{ ref("history.mention") }} where upper(seen) is null group by source
-),
 attempt as (
     select distinct on (source) source, status
     from {{ ref("ops.sync_run") }}
@@ -58,10 +46,10 @@ select
     known.source,
     accepted.observed_at as last_observed_at,
     now() - accepted.observed_at as age,
-    coalesce(listed.listings, 0) as listings,
-    coalesce(priced.prices, 0) as prices,
-    coalesce(scored.scores, 0) as scores,
-    coalesce(mentioned.mentions, 0) as mentions,
+    coalesce(accepted.listings, 0) as listings,
+    coalesce(accepted.prices, 0) as prices,
+    coalesce(accepted.scores, 0) as scores,
+    coalesce(accepted.mentions, 0) as mentions,
     success.finished_at as last_success_at,
     attempt.status as last_status,
     ended.message as last_error,
@@ -71,10 +59,6 @@ from known
 left join accepted on accepted.source = known.source
 left join refused on refused.source = known.source
 left join quarantined on quarantined.source = known.source
-left join listed on listed.source = known.source
-left join priced on priced.source = known.source
-left join scored on scored.source = known.source
-left join mentioned on mentioned.source = known.source
 left join attempt on attempt.source = known.source
 left join ended on ended.source = known.source
 left join success on success.source = known.source

@@ -15,8 +15,9 @@ def unresolved(connection: Connection, limit: int) -> list[Answer]:
     """Listings shown now that are no known model, with the nearest ones as suggestions."""
     found = connection.execute(
         text(
-            "select source, provider, listed_id, name, suggestions, evidence from catalog.identity"
-            " where model is null and listed order by source, provider, listed_id limit :limit"
+            "select link.source, link.provider, link.listed_id, listing.name, link.suggestions, link.evidence"
+            " from history.link as link join history.listing as listing on listing.key_id = link.key_id and upper_inf(listing.seen)"
+            " where link.model is null and upper_inf(link.seen) order by link.source, link.provider, link.listed_id limit :limit"
         ),
         {"limit": limit},
     )

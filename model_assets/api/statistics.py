@@ -10,8 +10,7 @@ STATISTICS = f"""
 with syncs as (select * from catalog.sync_stats),
 decided as materialized (
     select access.status, access.is_free, access.is_pro, access.is_enterprise from access.model_access as access
-),
-sold as (select provider, count(distinct model_id) as models, count(*) as offers from access.offer_access where listed group by provider)
+)
 select json_build_object(
     'syncs', (select json_build_object(
         'runs_30_days', coalesce(sum(runs_30_days), 0), 'succeeded_30_days', coalesce(sum(succeeded_30_days), 0),
@@ -35,13 +34,13 @@ select json_build_object(
             'free', count(*) filter (where is_free), 'pro', count(*) filter (where is_pro), 'enterprise', count(*) filter (where is_enterprise))
             from decided where status = 'active'),
         'by_provider', (select coalesce(json_agg(json_build_object('provider', provider, 'models', models, 'offers', offers)
-                        order by models desc, provider), '[]') from sold)),
+                        order by models desc, provider), '[]') from catalog.provider_card where tier = 'admin')),
     'waiting', json_build_object(
         'new_models', (select count(*) from decided where status = 'new'),
         'held', (select count(*) from ops.held_change where outcome = 'open' and kind = 'held'),
         'unconfirmed', (select count(*) from ops.held_change where outcome = 'open' and kind = 'marked'),
         'open_disputes', (select count(*) from catalog.dispute where closed_at is null),
-        'unresolved_listings', (select count(*) from history.link as link join history.listing as listing using (source, provider, listed_id)
+        'unresolved_listings', (select count(*) from history.link as link join history.listing as listing using (key_id)
                                 where link.model is null and upper_inf(link.seen) and upper_inf(listing.seen)),
         'quarantined', (select count(*) from ops.quarantine)),
     'users', (select coalesce(json_object_agg(tier, number order by tier), '{{}}')

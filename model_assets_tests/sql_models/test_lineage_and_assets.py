@@ -35,7 +35,11 @@ def test_lineage_goes_through_a_star_and_a_function_has_none(write: Write) -> No
 
 # --- as assets ---
 
-BASE_ASSETS = {"history.price": [["history", "one"], ["history", "two"]], "history.listing": [["history", "one"]], "ops.sync_run": []}
+BASE_ASSETS = {
+    "history.price": [["history", "one"], ["history", "two"]],
+    "history.listing": [["history", "one"]],
+    "ops.observation": [["history", "two"]],
+}
 
 
 def test_each_view_and_table_is_an_asset_below_those_that_write_what_it_reads() -> None:
@@ -44,7 +48,7 @@ def test_each_view_and_table_is_an_asset_below_those_that_write_what_it_reads() 
     assert set(assets) == {key.replace(".", "/") for key, model in models.items() if model.kind != "function"}
     upstream = {name: {key.to_user_string() for key in definition.dependency_keys} for name, definition in assets.items()}
     assert upstream["catalog/price_claim"] == {"history/one", "history/two", "catalog/meter"}
-    assert upstream["catalog/source_health"] == {"history/one", "history/two"}
+    assert upstream["catalog/source_health"] == {"history/two"}
     for definition in assets.values():
         [spec] = definition.specs
         assert spec.owners == [f"team:{spec.key.path[0]}"]
