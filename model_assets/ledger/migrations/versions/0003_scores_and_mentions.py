@@ -112,5 +112,5 @@ def downgrade() -> None:
     op.execute("alter table ops.quarantine add constraint quarantine_relation_check check (relation in ('listing', 'price'))")
     op.execute("comment on column ops.quarantine.provider is null")
     for table in ("ops.observation", "staged.change_set", "ops.sync_run"):
-        op.execute(f"alter table {table} drop column scores, drop column mentions")
+        op.execute(f"alter table {table} drop column scores cascade, drop column mentions cascade")
     op.execute("drop table history.score, history.mention, ops.popularity, staged.score, staged.mention, staged.popularity cascade")
