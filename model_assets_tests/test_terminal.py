@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from model_assets_tests.terminals import all_sent
+
 PROJECT = Path(__file__).resolve().parents[1]
 OFFER = "openai:openai/gpt-4o@2024-11-20"
 ROWS = """
@@ -25,13 +27,7 @@ def shown(width: int) -> str:
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": str(width), "PYTHONPATH": str(PROJECT)}
     with subprocess.Popen([sys.executable, "-c", ROWS], env=environment, stdout=theirs) as running:
         os.close(theirs)
-        seen = b""
-        try:
-            while chunk := os.read(ours, 65_536):
-                seen += chunk
-        except OSError:  # the other end is closed
-            pass
-        os.close(ours)
+        seen = all_sent(ours)
     assert running.returncode == 0
     return seen.decode().replace("\r\n", "\n")
 

@@ -15,6 +15,7 @@ import pytest
 from model_assets.settings import BUNDLED_RECORDINGS, PROJECT
 from model_assets_tests.cli.command_line import one, openrouter, process, write
 from model_assets_tests.conftest import Run
+from model_assets_tests.terminals import all_sent
 
 # --- json -------------------------------------------------------------------------------------------------------------------------------
 
@@ -148,12 +149,6 @@ def with_terminal_for_stderr(url: str, *words: object) -> tuple[bytes, bytes]:
         os.close(theirs)
         assert running.stdout is not None
         answered = running.stdout.read()
-        seen = b""
-        try:
-            while chunk := os.read(ours, 65_536):
-                seen += chunk
-        except OSError:  # the other end is closed
-            pass
-        os.close(ours)
+        seen = all_sent(ours)
     assert running.returncode == 0
     return seen, answered

@@ -6,7 +6,6 @@ import json
 import re
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text
@@ -19,15 +18,8 @@ from model_assets.fetching import strict_json
 from model_assets.settings import BUNDLED_RECORDINGS
 from model_assets.sources.base import as_json
 from model_assets_tests.conftest import Run
+from model_assets_tests.pointers import followed
 from model_assets_tests.served.conftest import DAY_1, DAY_3
-
-
-def at_pointer(payload: Any, pointer: str) -> Any:
-    """What a JSON pointer leads to."""
-    for step in pointer.split("/")[1:]:
-        name = step.replace("~1", "/").replace("~0", "~")
-        payload = payload[int(name)] if isinstance(payload, list) else payload[name]
-    return payload
 
 
 def recorded(source: str, at: datetime) -> bytes:
@@ -54,7 +46,7 @@ def test_a_price_leads_to_the_payload_that_says_it_hashed_and_read_again(ledger:
         assert (payload["sha256"], payload["hash_is_right"], payload["bytes"]) == (sha256(body).hexdigest(), True, len(body))
         assert payload["read_again"] == "the same"
         assert payload_bytes(ledger, price_id) == body
-        assert payload["entry"] == as_json(at_pointer(strict_json.loads(body), payload["where"]))
+        assert payload["entry"] == as_json(followed(strict_json.loads(body), payload["where"]))
         assert found["price_id"] == price_id
         assert found["served"]["amount"] == claim["amount"]
         assert claim["source"] in {one["source"] for one in found["claims"]}

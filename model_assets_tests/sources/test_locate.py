@@ -11,6 +11,7 @@ from model_assets.fetching import strict_json
 from model_assets.settings import BUNDLED_RECORDINGS
 from model_assets.sources import SOURCES
 from model_assets.sources.base import Source
+from model_assets_tests.pointers import followed
 from model_assets_tests.shared_data import body, needs_recordings, recordings
 
 #: the sources whose listings come with the project
@@ -21,14 +22,6 @@ def bundled(name: str) -> Iterator[Any]:
     """The payloads of a source that come with the project."""
     for one in recording_files.find(BUNDLED_RECORDINGS, [name]).recordings:
         yield strict_json.loads(gzip.decompress(one.path.read_bytes()))
-
-
-def followed(payload: Any, pointer: str) -> Any:
-    """What a JSON pointer leads to, step by step."""
-    for step in pointer.split("/")[1:]:
-        name = step.replace("~1", "/").replace("~0", "~")
-        payload = payload[int(name)] if isinstance(payload, list) else payload[name]
-    return payload
 
 
 def assert_every_listing_is_found(source: Source, payload: Any) -> None:
