@@ -128,12 +128,18 @@ def test_runs_that_a_dead_supervisor_left_are_ended_and_those_of_a_living_server
         info = [{GRPC_INFO_TAG: json.dumps({"host": "127.0.0.1", "port": one.getsockname()[1]})} for one in (nobody, living)]
         elsewhere = {GRPC_INFO_TAG: json.dumps({"host": "192.0.2.1", "port": 1})}
         left, watched, remote, unknown = (started(instance, tags) for tags in (*info, elsewhere, {}))
-        worker = subprocess.Popen(["sleep", "1000"], env={**os.environ, "DAGSTER_HOME": str(tmp_path)})
+        worker = subprocess.Popen(
+            ["sh", "-c", "echo at work; read stop"],
+            env={**os.environ, "DAGSTER_HOME": str(tmp_path)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
         try:
+            assert worker.stdout
+            assert worker.stdout.readline() == b"at work\n"  # until then the system may show its environment as empty
             assert end_leftovers(instance) == []  # it may be a run that outlived its supervisor
         finally:
-            worker.kill()
-            worker.wait()
+            worker.communicate()
         assert end_leftovers(instance) == [left.run_id]
         assert status_of(instance, left) == dg.DagsterRunStatus.FAILURE
         assert {status_of(instance, run) for run in (watched, remote, unknown)} == {dg.DagsterRunStatus.STARTED}
