@@ -12,6 +12,7 @@ from pathlib import Path
 import dagster as dg
 import psycopg
 import pytest
+from psycopg import sql
 from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
 
@@ -42,6 +43,10 @@ def server() -> Iterator[str]:
             # to drop a database is to wait for the disk to have all others, up to a second; what survives a crash is asked of servers of their own
             patched.setitem(embedded.SETTINGS, "fsync", "off")
             started = embedded.ensure_running(home)
+        with psycopg.connect(started.url("postgres"), autocommit=True) as admin:
+            # Dagster logs in for each statement; a random password is as good without the thousands of rounds that slow guessing down
+            admin.execute("set scram_iterations = 1")
+            admin.execute(sql.SQL("alter role current_user password {}").format(started.password))
         try:
             yield started.url("DATABASE").replace("/DATABASE", "/{name}")
         finally:
@@ -157,17 +162,16 @@ def dagster_too(url: str, server: str) -> Iterator[None]:
 
 
 @pytest.fixture
-def instance(
-    url: str, server: str, dagster_template: str, dagster_too: None, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[dg.DagsterInstance]:
+def instance(url: str, server: str, dagster_template: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
     """Dagster's instance as `up` uses it, in Postgres."""
     monkeypatch.setenv("DATABASE_URL", url)
-    _copy(server, dagster_template, f"{make_url(url).database}_dagster")
     settings = read_settings()
-    dagster_home.prepare(settings, url)
-    with dagster_home.opened(settings, url) as opened:
-        assert opened is not None
-        yield opened
+    with dagster_beside(server, dagster_template, url):
+        dagster_home.prepare(settings, url)
+        with dagster_home.opened(settings, url) as opened:
+            assert opened is not None
+            keep_connections(opened)
+            yield opened
 
 
 @pytest.fixture(autouse=True)
@@ -207,6 +211,20 @@ def copy_of(server: str, template: str) -> Iterator[str]:
     yield url
     database.engine(url).dispose()
     _drop(server, name)
+
+
+@contextmanager
+def dagster_beside(server: str, template: str, url: str) -> Iterator[None]:
+    """Dagster's database beside a test's, with its tables, which is dropped at the end."""
+    name = f"{make_url(url).database}_dagster"
+    _copy(server, template, name)
+    yield
+    _drop(server, name)
+
+
+def keep_connections(instance: dg.DagsterInstance) -> None:
+    """Let Dagster keep its connections, as its webserver does: to log in for each statement takes half of the time of a small run."""
+    instance.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=20)
 
 
 def _copy(server: str, template: str, name: str) -> None:

@@ -10,9 +10,13 @@ LONGEST: Sequence[str] = (
     "api/test_start_scripts.py",
     "scaling/test_celery.py",
     "test_quickstart.py",
+    "test_real_recordings.py",
     "deploy/test_cron.py",
     "api/test_schemathesis.py",
     "test_definitions.py",
+    "alerts/test_faults.py",
+    "gate/test_score.py",
+    "api/test_webhooks.py",
     "test_embedded.py",
     "deploy/test_github_actions.py",
     "upkeep/test_up.py",
@@ -22,12 +26,12 @@ LONGEST: Sequence[str] = (
     "test_kill.py",
     "backup/test_restore.py",
     "alerts/test_delivery.py",
-    "alerts/test_faults.py",
     "alerts/test_sensors_and_commands.py",
     "api/starts/test_who_may.py",
     "api/starts/test_at_once.py",
     "test_database.py",
     "test_contention.py",
+    "fetching/test_deadlines.py",
 )
 
 

@@ -2,11 +2,10 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import pytest
@@ -17,21 +16,15 @@ from model_assets.attempts import abandon_dead, attempt, begin
 from model_assets.errors import BadRecording, FetchFailed
 from model_assets.recording_files import find
 from model_assets.sources import SOURCES
-from model_assets_tests.alerts.listener import listening
-from model_assets_tests.alerts.world import QUIET, World, world
+from model_assets_tests.alerts.world import QUIET, World
 from model_assets_tests.test_source_assets import DAY, LITELLM, MODELS, OPENROUTER, recording, run
 
 TODAY = date(2026, 5, 20)
 
 
-@pytest.fixture
-def here(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    monkeypatch.setenv("DAGSTER_PG_URL", "")  # put back at the end
-    with listening() as listener, world(url, tmp_path / "dagster", listener) as found:
-        yield found
-
-
-def checked(passes: list[bool], severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.WARN, blocking: bool = False) -> Callable[[], bool]:
+def checked(
+    here: World, passes: list[bool], severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.WARN, blocking: bool = False
+) -> Callable[[], bool]:
     """A run of an asset and its check, which passes or not as `passes` says, call by call."""
     key = dg.AssetKey(["catalog", "thing"])
 
@@ -42,17 +35,7 @@ def checked(passes: list[bool], severity: dg.AssetCheckSeverity = dg.AssetCheckS
         )
         return dg.MaterializeResult(check_results=[result])
 
-    return lambda: dg.materialize([thing], instance=INSTANCE[0], raise_on_error=False, run_config=QUIET).success
-
-
-INSTANCE: list[dg.DagsterInstance] = []
-
-
-@pytest.fixture(autouse=True)
-def _instance(here: World) -> Iterator[None]:
-    INSTANCE[:] = [here.instance]
-    yield
-    INSTANCE.clear()
+    return lambda: dg.materialize([thing], instance=here.instance, raise_on_error=False, run_config=QUIET).success
 
 
 def failing(here: World, name: str = "broken", **tags: str) -> str:
@@ -73,7 +56,7 @@ def failing(here: World, name: str = "broken", **tags: str) -> str:
 def test_a_clean_day_raises_nothing(here: World) -> None:
     for source in (OPENROUTER, LITELLM):
         assert run(here.url, source, DAY, instance=here.instance).success
-    assert checked([True])()
+    assert checked(here, [True])()
     assert here.look() == []
     assert here.look(timedelta(hours=20)) == []
     assert here.listener.asked == 0
@@ -87,7 +70,7 @@ def test_a_clean_day_raises_nothing(here: World) -> None:
 def test_a_failed_check_is_told_once_until_it_passes_and_again_when_it_fails_anew(
     here: World, severity: dg.AssetCheckSeverity, blocking: bool
 ) -> None:
-    night = checked([False, False, True, True, False], severity, blocking)
+    night = checked(here, [False, False, True, True, False], severity, blocking)
     assert night() is not (blocking and severity == dg.AssetCheckSeverity.ERROR)
     assert here.look() == ["it_holds fails for catalog/thing"]
     assert here.look() == []
@@ -106,7 +89,7 @@ def test_a_failed_check_is_told_once_until_it_passes_and_again_when_it_fails_ane
 
 
 def test_a_check_that_fails_and_passes_between_two_looks_is_told_with_its_end(here: World) -> None:
-    night = checked([False, True])
+    night = checked(here, [False, True])
     night()
     night()
     assert here.look() == ["1 warning, 1 notice"]
@@ -131,7 +114,7 @@ def test_what_is_too_young_to_have_settled_is_told_by_a_later_look(here: World) 
 
 def test_a_long_log_is_read_in_parts_and_in_order(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("model_assets.alerts.dagster_log.AT_ONCE", 1)
-    night = checked([False, True, False])
+    night = checked(here, [False, True, False])
     for _ in range(3):
         night()
     failing(here)
@@ -357,28 +340,24 @@ def test_a_source_that_nobody_ever_asked_for_is_not_late(here: World) -> None:
     assert here.look(timedelta(days=30)) == []
 
 
-def test_what_is_held_and_disputed_is_one_digest_a_day_that_tells_each_once(settled_copy: str, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setenv("DAGSTER_PG_URL", "")
-    with listening() as listener, world(settled_copy, tmp_path / "other", listener) as here:
-        [counts] = here.ask(
-            "select (select count(*) from ops.held_change where outcome = 'open' and kind = 'held') as held,"
-            " (select count(*) from catalog.dispute where closed_at is null) as disputes"
-        )
-        assert counts["disputes"] > 8
-        # as if the outbox had been there when they came up, and as if the sources were not late
-        here.change("update ops.alert_watch set since = '2020-01-01' where name = 'books'")
-        here.change("delete from ops.sync_run; update ops.observation set verdict = 'replaced'")
-        assert counts["held"] == 1
-        assert here.look() == [f"1 changed price held and {counts['disputes']} disputes opened"]
-        assert f"dispute: and {counts['disputes'] - 8} more" in listener.messages[0]["message"]
-        assert here.look() == []
-        here.change("delete from ops.alert_told where what in (select what from ops.alert_told where what like 'dispute:%' limit 1)")
-        assert here.look() == []  # one more on the same day waits
-        assert here.look(timedelta(days=1)) == ["1 dispute opened"]
-        assert here.look(timedelta(days=2)) == []
+def test_what_is_held_and_disputed_is_one_digest_a_day_that_tells_each_once(settled_here: World) -> None:
+    [counts] = settled_here.ask(
+        "select (select count(*) from ops.held_change where outcome = 'open' and kind = 'held') as held,"
+        " (select count(*) from catalog.dispute where closed_at is null) as disputes"
+    )
+    assert counts["disputes"] > 8
+    # as if the outbox had been there when they came up, and as if the sources were not late
+    settled_here.change("update ops.alert_watch set since = '2020-01-01' where name = 'books'")
+    settled_here.change("delete from ops.sync_run; update ops.observation set verdict = 'replaced'")
+    assert counts["held"] == 1
+    assert settled_here.look() == [f"1 changed price held and {counts['disputes']} disputes opened"]
+    assert f"dispute: and {counts['disputes'] - 8} more" in settled_here.listener.messages[0]["message"]
+    assert settled_here.look() == []
+    settled_here.change("delete from ops.alert_told where what in (select what from ops.alert_told where what like 'dispute:%' limit 1)")
+    assert settled_here.look() == []  # one more on the same day waits
+    assert settled_here.look(timedelta(days=1)) == ["1 dispute opened"]
+    assert settled_here.look(timedelta(days=2)) == []
 
 
-def test_what_was_there_before_the_outbox_is_not_told(settled_copy: str, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setenv("DAGSTER_PG_URL", "")
-    with listening() as listener, world(settled_copy, tmp_path / "other", listener) as here:
-        assert here.alerts() == []
+def test_what_was_there_before_the_outbox_is_not_told(settled_here: World) -> None:
+    assert settled_here.alerts() == []

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -27,15 +26,8 @@ from model_assets.resources import Postgres
 from model_assets.settings import PROJECT
 from model_assets.sources import SOURCES
 from model_assets_tests.alerts.listener import Listener, listening
-from model_assets_tests.alerts.world import World, world
+from model_assets_tests.alerts.world import World
 from model_assets_tests.test_source_assets import DAY, OPENROUTER, run
-
-
-@pytest.fixture
-def here(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    monkeypatch.setenv("DAGSTER_PG_URL", "")
-    with listening() as listener, world(url, tmp_path / "dagster", listener) as found:
-        yield found
 
 
 def fails(url: str, said: str = "the file is cut") -> None:
@@ -98,18 +90,16 @@ def test_what_waited_for_a_channel_is_sent_by_the_sensor(here: World, monkeypatc
     assert here.listener.titles == ["openrouter could not be synced"]
 
 
-def test_the_daily_digest_is_off_until_it_is_asked_for(settled_copy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DAGSTER_PG_URL", "")
+def test_the_daily_digest_is_off_until_it_is_asked_for(settled_here: World, monkeypatch: pytest.MonkeyPatch) -> None:
     yesterday = datetime.now(UTC) - timedelta(days=1)
-    with listening() as listener, world(settled_copy, tmp_path / "dagster", listener) as here:
-        here.change(f"update catalog.price_change set changed_at = '{yesterday.isoformat()}' where kind = 'changed'")
-        monkeypatch.setenv("ALERT_DIGEST_HOUR", "0")
-        tick(here, "alerts_found")
-        assert "digest" not in [kind for kind, _ in here.alerts()]
-        monkeypatch.setenv("ALERT_DAILY_DIGEST", "true")
-        for _ in range(2):
-            tick(here, "alerts_found")
-        assert [kind for kind, _ in here.alerts()].count("digest") == 1
+    settled_here.change(f"update catalog.price_change set changed_at = '{yesterday.isoformat()}' where kind = 'changed'")
+    monkeypatch.setenv("ALERT_DIGEST_HOUR", "0")
+    tick(settled_here, "alerts_found")
+    assert "digest" not in [kind for kind, _ in settled_here.alerts()]
+    monkeypatch.setenv("ALERT_DAILY_DIGEST", "true")
+    for _ in range(2):
+        tick(settled_here, "alerts_found")
+    assert [kind for kind, _ in settled_here.alerts()].count("digest") == 1
 
 
 # --- the digest ---

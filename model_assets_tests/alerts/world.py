@@ -18,7 +18,8 @@ from model_assets.alerts.dagster_log import look_at_dagster
 from model_assets.alerts.delivery import deliver
 from model_assets.database import connect, dagster_url, plain
 from model_assets.sources import SOURCES
-from model_assets_tests.alerts.listener import Listener
+from model_assets_tests.alerts.listener import Listener, listening
+from model_assets_tests.conftest import keep_connections
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 SOON = timedelta(seconds=5)  # what happened just now has settled by then
@@ -56,16 +57,14 @@ class World:
 
 
 @contextmanager
-def world(url: str, folder: Path, listener: Listener) -> Iterator[World]:
-    """A world whose log was looked at once, so that what comes now is news."""
+def world(url: str, folder: Path) -> Iterator[World]:
+    """A world of a ledger with Dagster's database beside it, whose log was looked at once, so that what comes now is news."""
     os.environ["DAGSTER_PG_URL"] = dagster_url(url)
     config = {"storage": {"postgres": {"postgres_url": {"env": "DAGSTER_PG_URL"}}}, "telemetry": {"enabled": False}}
     folder.mkdir()
     (folder / "dagster.yaml").write_text(yaml.safe_dump(config))
-    with dg.DagsterInstance.from_config(str(folder)) as instance:
+    with listening() as listener, dg.DagsterInstance.from_config(str(folder)) as instance:
+        keep_connections(instance)
         found = World(url, instance, listener)
         assert found.look() == []
         yield found
-    name = dagster_url(url).rpartition("/")[2]
-    with psycopg.connect(plain(url), autocommit=True) as admin:
-        admin.execute(f'drop database "{name}" with (force)'.encode())
