@@ -1,7 +1,6 @@
 """A real Postgres for the tests: the embedded one, or the server that MODEL_ASSETS_TEST_SERVER names; one new database per test."""
 
 import os
-import shutil
 import signal
 import tempfile
 import uuid
@@ -21,6 +20,7 @@ from model_assets.ledger.migrate import migrate
 from model_assets.settings import BUNDLED_RECORDINGS, read_settings
 from model_assets.settling import settle
 from model_assets.sources import SOURCES
+from model_assets_tests.in_memory import in_memory
 from model_assets_tests.longest_first import pytest_collection_modifyitems  # noqa: F401  (a hook)
 
 #: runs the command line with some words: (exit code, stdout, stderr)
@@ -36,7 +36,7 @@ def server() -> Iterator[str]:
     if given:
         yield given
         return
-    with tempfile.TemporaryDirectory(prefix="model-assets-tests-", dir=_in_memory()) as folder:
+    with tempfile.TemporaryDirectory(prefix="model-assets-tests-", dir=in_memory()) as folder:
         Path(folder).chmod(0o755)  # as root the server runs as another user, who must be able to enter
         home = Path(folder) / "home"
         with pytest.MonkeyPatch.context() as patched:
@@ -51,12 +51,6 @@ def server() -> Iterator[str]:
             yield started.url("DATABASE").replace("/DATABASE", "/{name}")
         finally:
             embedded.stop(home)
-
-
-def _in_memory() -> str | None:
-    """A folder for a server's files in memory, where a database is copied in a tenth of the time; none where there is little room."""
-    folder = "/dev/shm"
-    return folder if Path(folder).is_dir() and shutil.disk_usage(folder).free > 8 * 1024**3 else None
 
 
 @pytest.fixture(scope="session")

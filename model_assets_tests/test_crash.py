@@ -13,6 +13,7 @@ from model_assets import embedded
 from model_assets.database import engine, with_driver
 from model_assets.errors import DatabaseDown
 from model_assets.ledger.migrate import migrate
+from model_assets_tests.in_memory import in_memory
 from model_assets_tests.small_ledger import assert_sound, reset, select
 from model_assets_tests.test_kill import books, import_all, recordings
 
@@ -20,7 +21,7 @@ from model_assets_tests.test_kill import books, import_all, recordings
 @pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
     """A home of an embedded server of these tests' own."""
-    with tempfile.TemporaryDirectory(prefix="model-assets-crash-") as made:
+    with tempfile.TemporaryDirectory(prefix="model-assets-crash-", dir=in_memory()) as made:
         Path(made).chmod(0o755)
         yield Path(made) / "home"
         embedded.stop(Path(made) / "home")

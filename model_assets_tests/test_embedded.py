@@ -19,6 +19,7 @@ import pytest
 
 from model_assets import embedded
 from model_assets.errors import SettingsError
+from model_assets_tests.in_memory import in_memory
 
 PROJECT = Path(__file__).resolve().parents[1]
 AS_ROOT = os.geteuid() == 0
@@ -33,7 +34,7 @@ print(embedded.ensure_running(pathlib.Path(sys.argv[1])).url())
 @pytest.fixture
 def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder that every user may enter (pytest's own are closed to others), without servers afterwards."""
-    made = Path(tempfile.mkdtemp(prefix="model assets "))
+    made = Path(tempfile.mkdtemp(prefix="model assets ", dir=in_memory()))
     made.chmod(0o755)
     monkeypatch.setattr(embedded, "FOR_ROOT", made / "for root")
     yield made

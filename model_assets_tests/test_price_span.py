@@ -38,10 +38,10 @@ def moments(connection: Connection) -> list[datetime]:
     return list(connection.execute(text(MOMENTS)).scalars())
 
 
-def assert_spans_are_what_was_served(url: str) -> None:
-    """At every instant at which anything moved, the table of spans and the function have the same rows."""
+def assert_spans_are_what_was_served(url: str, every: int = 1) -> None:
+    """At every instant at which anything moved (or every so many of them), the table of spans and the function have the same rows."""
     with connect(url) as connection:
-        for at in moments(connection):
+        for at in moments(connection)[::every]:
             assert connection.execute(text(DIFFERENT), {"at": at}).mappings().all() == [], at
         assert {claim: examples for claim, examples in unsound(connection).items() if examples} == {}
 

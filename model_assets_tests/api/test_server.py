@@ -25,6 +25,7 @@ from model_assets.settling import settle
 from model_assets.sources import SOURCES
 from model_assets_tests.api.conftest import AUDIENCE, ISSUER, SECRET
 from model_assets_tests.api.test_connections import until
+from model_assets_tests.in_memory import in_memory
 
 PROJECT = Path(__file__).resolve().parents[2]
 PATIENCE = 60  # seconds, on two busy cores; alone it takes one or two
@@ -80,7 +81,7 @@ def free_port() -> int:
 @pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
     """The home of an embedded database that may be killed, with all bundled recordings."""
-    with tempfile.TemporaryDirectory(prefix="model-assets-api-") as made:
+    with tempfile.TemporaryDirectory(prefix="model-assets-api-", dir=in_memory()) as made:
         Path(made).chmod(0o755)
         home = Path(made) / "home"
         url = database.with_driver(embedded.ensure_running(home).url(), "psycopg")

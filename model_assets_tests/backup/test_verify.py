@@ -14,6 +14,7 @@ from model_assets.backup.manifest import manifest_file, read_manifest
 from model_assets.backup.verify import verify
 from model_assets_tests.backup.conftest import databases, execute, reseal
 from model_assets_tests.conftest import Run
+from model_assets_tests.in_memory import in_memory
 
 CHANGES = {
     "a value": ("update history.price set amount = amount + 1 where ctid = (select min(ctid) from history.price where amount > 0)",
@@ -29,7 +30,7 @@ CHANGES = {
 @pytest.fixture
 def home() -> Iterator[Path]:
     """A home that every user may enter, for the embedded server."""
-    with tempfile.TemporaryDirectory(prefix="model-assets-backup-") as folder:
+    with tempfile.TemporaryDirectory(prefix="model-assets-backup-", dir=in_memory()) as folder:
         Path(folder).chmod(0o755)
         yield Path(folder) / "home"
         embedded.stop(Path(folder) / "home")

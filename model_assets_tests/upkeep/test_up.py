@@ -23,6 +23,7 @@ from model_assets.database import dagster_url, with_driver
 from model_assets.readiness import migrated
 from model_assets.settings import read_settings
 from model_assets.upkeep.heartbeats import daemon
+from model_assets_tests.in_memory import in_memory
 from model_assets_tests.test_supervisor import DEFINITIONS, PROJECT, RUN, Started, free_port, page, until
 
 __all__ = ["free_port"]
@@ -53,7 +54,7 @@ _await_database(read_settings({"DATABASE_URL": sys.argv[1]}), 120)
 @pytest.fixture
 def home() -> Iterator[Path]:
     """A home that other users may enter, with an embedded database; nothing of it is left."""
-    with tempfile.TemporaryDirectory(prefix="model-assets-up-") as made:
+    with tempfile.TemporaryDirectory(prefix="model-assets-up-", dir=in_memory()) as made:
         Path(made).chmod(0o755)
         yield Path(made)
         embedded.stop(Path(made) / "home")
