@@ -16,7 +16,7 @@ run: .venv/installed  ## from nothing to a filled ledger: install, start Postgre
 	@$(BIN)/python -m model_assets quickstart
 
 test: .venv/installed-dev  ## the tests, with a Postgres of their own
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/installed-dev  ## style
 	$(BIN)/python -m ruff check .

@@ -30,6 +30,14 @@ END_LEFTOVERS = (
     "with DagsterInstance.get() as instance: end_leftovers(instance)"
 )
 CREATE_TABLES_LOCK = 0x6D61_6461  # any number that nobody else takes
+#: where Dagster keeps its runs, events and ticks, as `dagster.yaml` says it
+STORAGE = {
+    "custom": {
+        "module": "model_assets.dagster_storage",
+        "class": "KeptPostgresStorage",
+        "config": {"postgres_url": {"env": "DAGSTER_PG_URL"}},
+    }
+}
 
 
 def prepare(settings: Settings, url: str, environment: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -95,7 +103,7 @@ def instance(home: Path) -> dict[str, Any]:
     return {
         "telemetry": {"enabled": False},
         "nux": {"enabled": False},
-        "storage": {"postgres": {"postgres_url": {"env": "DAGSTER_PG_URL"}}},
+        "storage": STORAGE,
         "compute_logs": {
             "module": "dagster._core.storage.local_compute_log_manager",
             "class": "LocalComputeLogManager",

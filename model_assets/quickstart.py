@@ -25,8 +25,6 @@ from model_assets.settings import BUNDLED_RECORDINGS, Settings
 from model_assets.sources import SOURCES
 
 Day = tuple[str, date]
-#: milliseconds that a statement on Dagster's own tables may take
-STATEMENT_MS = 300_000
 
 
 def days_to_load() -> list[Day]:
@@ -53,7 +51,6 @@ def load_through_dagster(settings: Settings, url: str, days: Sequence[Day], prog
     reports = {name: Report(name) for name in sorted({source for source, _ in days})}
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     with dg.DagsterInstance.get() as instance:
-        instance.optimize_for_webserver(STATEMENT_MS, pool_recycle=-1, max_overflow=-1)  # it connects anew for each statement otherwise
         for name, day in days:
             started = time.monotonic()
             live = {"ops": {f"raw__{name}": {"config": {"live": SOURCES[name].on_disk}}}}

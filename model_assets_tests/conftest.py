@@ -164,7 +164,6 @@ def instance(url: str, server: str, dagster_template: str, monkeypatch: pytest.M
         dagster_home.prepare(settings, url)
         with dagster_home.opened(settings, url) as opened:
             assert opened is not None
-            keep_connections(opened)
             yield opened
 
 
@@ -214,11 +213,6 @@ def dagster_beside(server: str, template: str, url: str) -> Iterator[None]:
     _copy(server, template, name)
     yield
     _drop(server, name)
-
-
-def keep_connections(instance: dg.DagsterInstance) -> None:
-    """Let Dagster keep its connections, as its webserver does: to log in for each statement takes half of the time of a small run."""
-    instance.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=20)
 
 
 def _copy(server: str, template: str, name: str) -> None:

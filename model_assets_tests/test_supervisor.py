@@ -267,7 +267,7 @@ def test_dagsters_home_is_written_once_and_holds_no_password(ledger: str, tmp_pa
     assert needed["DAGSTER_PG_URL"].endswith(f"/{make_url(ledger).database}_dagster")
     assert needed["MODEL_ASSETS_HOME"] == str(tmp_path / "home")
     written = home / "dagster.yaml"
-    assert yaml.safe_load(written.read_text())["storage"] == {"postgres": {"postgres_url": {"env": "DAGSTER_PG_URL"}}}
+    assert yaml.safe_load(written.read_text())["storage"]["custom"]["config"] == {"postgres_url": {"env": "DAGSTER_PG_URL"}}
     before = written.stat()
     assert dagster_home.prepare(settings(tmp_path), ledger, needed) == needed
     assert (written.stat().st_ino, written.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)

@@ -3,6 +3,7 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from itertools import combinations
 from typing import NamedTuple
 
@@ -55,7 +56,8 @@ class Registry:
     def __init__(self) -> None:
         self.exact: dict[Key, Model] = {}
         self._firm: dict[frozenset[str], dict[Key, list[Model]]] = {left: defaultdict(list) for left in (frozenset(), TUNED, STAGES, SOFT)}
-        self._by_word: dict[str, set[Model]] = defaultdict(set)
+        self._models: list[Model] = []
+        self._by_word: dict[str, set[int]] = defaultdict(set)  # the places of the models with a word
         self.past_preview: set[Key] = set()
         self.sizes: dict[Key, set[str]] = defaultdict(set)
         self.own_words: dict[str, tuple[str, ...]] = {}
@@ -63,7 +65,11 @@ class Registry:
     def holds_part_of(self, author: str, words: tuple[str, ...]) -> bool:
         """Whether all words of some model of the list, and more than one, are among these: a name that only adds to a known one."""
         asked = Counter(words)
-        known = {model for word in asked for model in self._by_word.get(word, ()) if model.author == author and model.rank == LIST}
+        known = {
+            model
+            for place in set().union(*(self._by_word.get(word, ()) for word in asked))
+            if (model := self._models[place]).author == author and model.rank == LIST
+        }
         return any(len(model.words) > 1 and not Counter(model.words) - asked for model in known)
 
     def add(self, model: Model) -> None:
@@ -77,7 +83,8 @@ class Registry:
             models[model.author, key_of(firm(model.words, left))].append(model)
         self.note_sizes(model.author, model.words)
         for word in set(model.words):
-            self._by_word[word].add(model)
+            self._by_word[word].add(len(self._models))
+        self._models.append(model)
 
     def note_sizes(self, author: str, words: tuple[str, ...]) -> None:
         """Remember the sizes that a name states, which may be nobody's model yet."""
@@ -119,25 +126,35 @@ class Registry:
         asked = Counter(words)
         sizes = [word for word in words if TOTAL.fullmatch(word) or ACTIVE.fullmatch(word)]
         having = set.intersection(*(self._by_word.get(word, set()) for word in sizes))
-        return only(model for model in having if model.author == author and model.rank <= most and not asked - Counter(model.words))
+        return only(
+            model
+            for model in (self._models[place] for place in having)
+            if model.author == author and model.rank <= most and not asked - Counter(model.words)
+        )
 
     def nearest(self, authors: Iterable[str], words: tuple[str, ...], most: int = 3) -> tuple[str, ...]:
         """The ids of the models that share most words with a name, the nearest versions first: suggestions for a person, never an answer."""
         asked, whose = set(words), set(authors)
-        near = {model for word in asked for model in self._by_word.get(word, ()) if not whose or model.author in whose}
-
-        def distance(model: Model) -> tuple[float, int, float, str]:
-            shared = len(asked & set(model.words)) / len(asked | set(model.words))
-            apart = min((abs(one - other) for one in numbers(words) for other in numbers(model.words)), default=0.0)
-            return -shared, model.rank, apart, model.id
-
-        good = sorted(found for found in map(distance, near) if found[0] <= -LEAST_ALIKE)
-        return tuple(dict.fromkeys(id for *_, id in good))[:most]
+        shared = Counter(place for word in asked for place in self._by_word.get(word, ()))
+        versions, good = numbers(words), []
+        for place, common in shared.items():
+            model = self._models[place]
+            alike = common / (len(asked) + len(set(model.words)) - common)
+            if alike >= LEAST_ALIKE and (not whose or model.author in whose):
+                apart = min((abs(one - other) for other in numbers(model.words) for one in versions), default=0.0)
+                good.append((-alike, model.rank, apart, model.id))
+        return tuple(dict.fromkeys(id for *_, id in sorted(good)))[:most]
 
 
 def numbers(words: Iterable[str]) -> list[float]:
     """The numbers among words, those of a letter and a number too (`k2.5` is 2.5)."""
-    return [float(found[1]) for word in words if (found := re.fullmatch(r"[a-z]?(\d+(?:\.\d+)?)", word))]
+    return [number for word in words if (number := _number(word)) is not None]
+
+
+@lru_cache(65_536)
+def _number(word: str) -> float | None:
+    found = re.fullmatch(r"[a-z]?(\d+(?:\.\d+)?)", word)
+    return float(found[1]) if found else None
 
 
 def firm(words: tuple[str, ...], without: frozenset[str] = frozenset()) -> tuple[str, ...]:

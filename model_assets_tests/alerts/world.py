@@ -16,10 +16,10 @@ from psycopg.rows import dict_row
 from model_assets.alerts.books import look_at_books
 from model_assets.alerts.dagster_log import look_at_dagster
 from model_assets.alerts.delivery import deliver
+from model_assets.dagster_home import STORAGE
 from model_assets.database import connect, dagster_url, plain
 from model_assets.sources import SOURCES
 from model_assets_tests.alerts.listener import Listener, listening
-from model_assets_tests.conftest import keep_connections
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 SOON = timedelta(seconds=5)  # what happened just now has settled by then
@@ -60,11 +60,10 @@ class World:
 def world(url: str, folder: Path) -> Iterator[World]:
     """A world of a ledger with Dagster's database beside it, whose log was looked at once, so that what comes now is news."""
     os.environ["DAGSTER_PG_URL"] = dagster_url(url)
-    config = {"storage": {"postgres": {"postgres_url": {"env": "DAGSTER_PG_URL"}}}, "telemetry": {"enabled": False}}
+    config = {"storage": STORAGE, "telemetry": {"enabled": False}}
     folder.mkdir()
     (folder / "dagster.yaml").write_text(yaml.safe_dump(config))
     with listening() as listener, dg.DagsterInstance.from_config(str(folder)) as instance:
-        keep_connections(instance)
         found = World(url, instance, listener)
         assert found.look() == []
         yield found
