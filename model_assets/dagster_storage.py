@@ -6,7 +6,7 @@ from dagster._serdes import ConfigurableClassData
 from dagster_postgres.storage import DagsterPostgresStorage
 from dagster_postgres.utils import get_token_provider_from_config, pg_url_from_config
 
-STATEMENT_MS = 300_000  # that a statement on Dagster's own tables may take
+STATEMENT_MS = 0  # no limit: `dagster instance migrate` may have to build an index over years of events
 KEPT_SECONDS = 1  # of a connection: one that died with its server is not met for long
 
 
