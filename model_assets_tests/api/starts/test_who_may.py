@@ -170,6 +170,11 @@ def test_no_secret_is_in_a_log_or_an_answer(api: Api, caplog: pytest.LogCaptureF
         assert KEY.replace(" ", "%20") not in said
 
 
+def test_a_start_is_remembered_by_its_route_and_not_by_its_address_which_has_the_key(api: Api) -> None:
+    assert call(api, "POST", f"/admin/pricing/sync/{KEY}").status_code == 202
+    assert {row[1] for row in asked(api)} == {"POST /admin/pricing/sync/{key}"}
+
+
 # --- which sources ---
 
 
