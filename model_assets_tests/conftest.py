@@ -44,7 +44,7 @@ def server() -> Iterator[str]:
             patched.setitem(embedded.SETTINGS, "fsync", "off")
             started = embedded.ensure_running(home)
         with psycopg.connect(started.url("postgres"), autocommit=True) as admin:
-            # Dagster logs in for each statement; a random password is as good without the thousands of rounds that slow guessing down
+            # tests log in thousands of times; a random password is as good without the thousands of rounds that slow guessing down
             admin.execute("set scram_iterations = 1")
             admin.execute(sql.SQL("alter role current_user password {}").format(started.password))
         try:
