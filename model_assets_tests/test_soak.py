@@ -3,13 +3,14 @@
 import subprocess
 import sys
 from collections import Counter
+from datetime import date, timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from bench.soak import faults
-from bench.soak.books import unheard
+from bench.soak.books import Alerts, unheard
 from bench.soak.claims import Claim
 from bench.soak.clock import library
 from bench.soak.growth import above_the_line
@@ -17,7 +18,9 @@ from bench.soak.oracle import Oracle
 from bench.soak.payloads import render
 from bench.soak.processes import left_over
 from bench.soak.world import World
-from model_assets.database import plain
+from model_assets.alerts.books import look_at_books
+from model_assets.alerts.outbox import clock
+from model_assets.database import connect, plain
 from model_assets.errors import ModelAssetsError
 from model_assets_tests.small_ledger import at, load, model, payload
 
@@ -96,6 +99,34 @@ def test_the_oracle_agrees_with_the_ledger_and_sees_every_claim_that_is_changed_
             with connection.transaction(force_rollback=True):
                 assert connection.execute(statement.encode()).rowcount >= 1
                 assert len(Oracle().differences(connection)[1]) == 1
+
+
+def test_which_alerts_must_be_raised_is_worked_out_as_the_books_raise_them_and_a_lost_one_is_noticed(url: str) -> None:
+    alerts, days = Alerts(), iter((3, 4, 3, 2, 4, 5))
+    for status, expected in (
+        ("failed", "source_failed:openrouter"),
+        ("failed", None),  # it fails already
+        ("succeeded", None),  # an earlier day was loaded late
+        ("succeeded", None),
+        ("succeeded", "over"),
+        ("abandoned", "abandoned:6"),
+    ):
+        before = alerts.expected.copy()
+        with psycopg.connect(plain(url)) as connection:
+            connection.execute(
+                "insert into ops.sync_run (source, day, started_by, status, finished_at) values ('openrouter', %s, 'a test', %s, clock_timestamp())",
+                [date(2026, 7, next(days)), status],
+            )
+        with connect(url) as connection:
+            look_at_books(connection, {}, clock(connection) + timedelta(seconds=3), 45)
+        with psycopg.connect(plain(url)) as connection:
+            assert alerts.follow(connection) == ([], [])
+        assert list(alerts.expected - before) == ([expected] if expected else [])
+    with psycopg.connect(plain(url)) as connection:
+        connection.execute(
+            "insert into ops.sync_run (source, day, started_by, status, finished_at) values ('epoch', now(), 'a test', 'failed', now())"
+        )
+        assert alerts.follow(connection) == (["source_failed:epoch"], [])
 
 
 def test_an_alert_that_is_told_twice_or_never_is_noticed(url: str) -> None:

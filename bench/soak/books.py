@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
+from datetime import date
 from typing import Any
 
 import psycopg
@@ -11,13 +12,16 @@ NO_FAULT = ("Fenced", "KeyboardInterrupt")
 
 
 class Alerts:
-    """Follows the books day by day. `expected` and `raised` count alerts by key; of those that end, with the number of the one that ended."""
+    """Follows the books day by day. `expected` and `raised` count alerts by key, the ends of lasting ones together as "over".
+
+    `failing` has the sources whose failure lasts, with the last day that failed: only a sync of that day or a later one ends it.
+    """
 
     def __init__(self) -> None:
         self.expected: Counter[str] = Counter()
         self.raised: Counter[str] = Counter()
         self.doubts: list[str] = []
-        self.failing: set[str] = set()
+        self.failing: dict[str, date] = {}
         self._attempts_told: set[int] = set()
         self._last_alert = 0
 
@@ -36,19 +40,19 @@ class Alerts:
 
     def _expect(self, connection: psycopg.Connection) -> None:
         ended = connection.execute(
-            "select run_id, source, status, error_class from ops.sync_run where status <> 'running' and not run_id = any(%s) order by finished_at, run_id",
+            "select run_id, source, day, status, error_class from ops.sync_run where status <> 'running' and not run_id = any(%s) order by finished_at, run_id",
             [list(self._attempts_told)],
         ).fetchall()
-        for run_id, source, status, error_class in ended:
+        for run_id, source, day, status, error_class in ended:
             self._attempts_told.add(run_id)
             if status == "abandoned":
                 self.expected[f"abandoned:{run_id}"] += 1
-            elif status == "succeeded" and source in self.failing:
-                self.failing.discard(source)
+            elif status == "succeeded" and source in self.failing and day >= self.failing[source]:
+                del self.failing[source]
                 self.expected["over"] += 1
-            elif status == "failed" and error_class not in NO_FAULT and source not in self.failing:
-                self.failing.add(source)
-                self.expected[f"source_failed:{source}"] += 1
+            elif status == "failed" and error_class not in NO_FAULT:
+                self.expected[f"source_failed:{source}"] += source not in self.failing
+                self.failing[source] = max(day, self.failing.get(source, day))
         refused = connection.execute(
             "select distinct source, (judged_at at time zone 'UTC')::date from ops.observation where verdict = 'refused'"
         )
