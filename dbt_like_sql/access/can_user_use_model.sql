@@ -1,7 +1,7 @@
 -- Whether a user may use a model, and if not, why: can_user_use_model(user_id, model_id, provider). The id is a canonical one, with its variant
--- where it has one, or any under which a source lists it; an id that stands for several models is refused. With a provider what it sells
--- counts, by the price it asks; without one, it is enough that somebody sells it on terms that the tier may use. By access.verdict, as
--- access.get_user_allowed_models. Limits are requests, null: none. Grain: exactly one row.
+-- where it has one, or any under which a source lists it; where it stands for several models, the one that a provider lists in a feed of its
+-- own, else the answer is no. With a provider what it sells counts, by the price it asks; without one, it is enough that somebody sells it on
+-- terms that the tier may use. By access.verdict, as access.get_user_allowed_models. Limits are requests, null: none. Grain: exactly one row.
 create function access.can_user_use_model(
     user_id text,
     inout model_id text,
@@ -29,21 +29,32 @@ begin
     if exists (select from {{ ref("access.decision") }} as decision where decision.model_id = given) then
         subjects := array[given];
     else
-        -- of one provider, the model that a source knows it to be goes before what others list under that id and could not resolve
-        select array_agg(distinct named.subject) filter (where named.is_best), array_agg(distinct named.offer) filter (where named.is_best)
+        -- of one provider, the model that a source knows it to be goes before what others list under that id and could not resolve; and of
+        -- several that an id stands for, what a provider lists under it in a feed of its own
+        select array_agg(distinct named.subject), array_agg(distinct named.offer)
         into subjects, offers
         from (
             select
-                decision.model_id as subject,
-                link.offer,
-                seller is null or link.model is not null or bool_and(link.model is null) over () as is_best
-            from {{ ref("history.link") }} as link
-            join {{ ref("access.decision") }} as decision
-                on decision.model_id = coalesce(link.model || case when link.variant <> '' then ':' || link.variant else '' end, link.offer)
-            where upper_inf(link.seen)
-                and (link.listed_id = given or link.provider || '/' || link.listed_id = given)
-                and (seller is null or seller in (link.provider, link.sold_by))
-        ) as named;
+                best.subject,
+                best.offer,
+                best.is_own or not bool_or(best.is_own) over () or min(best.subject) over () = max(best.subject) over () as is_meant
+            from (
+                select
+                    decision.model_id as subject,
+                    link.offer,
+                    coalesce(rank.own_feed_of = link.provider, false) as is_own,
+                    seller is null or link.model is not null or bool_and(link.model is null) over () as is_best
+                from {{ ref("history.link") }} as link
+                join {{ ref("access.decision") }} as decision
+                    on decision.model_id = coalesce(link.model || case when link.variant <> '' then ':' || link.variant else '' end, link.offer)
+                left join {{ ref("catalog.source_rank") }} as rank on rank.source = link.source
+                where upper_inf(link.seen)
+                    and (link.listed_id = given or link.provider || '/' || link.listed_id = given)
+                    and (seller is null or seller in (link.provider, link.sold_by))
+            ) as best
+            where best.is_best
+        ) as named
+        where named.is_meant;
     end if;
     if subjects is null then
         reason := 'it is not known' || coalesce(' at ' || seller, '');

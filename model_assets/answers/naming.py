@@ -85,7 +85,17 @@ def named(
 
     Raises ModelAssetsError, with the nearest ids, where it names nothing that was ever seen, and where it names several models.
     """
-    return meaning(given, resolve(connection, given, provider, at, resolver))
+    return meaning(given, first_hand(connection, resolve(connection, given, provider, at, resolver)))
+
+
+def first_hand(connection: Connection, links: Sequence[Link]) -> Sequence[Link]:
+    """Of links that stand for several things, those of what a provider lists in a feed of its own; all of them where there is no such feed.
+    `~openai/gpt-latest` is what OpenRouter says it is, though others repeat the id and know no model by it."""
+    if len({link.model or link.offer for link in links}) <= 1:
+        return links
+    feeds = set(map(tuple, connection.execute(text("select source, own_feed_of from catalog.source_rank where own_feed_of is not null"))))
+    meant = {link.model or link.offer for link in links if (link.source, link.provider) in feeds}
+    return [link for link in links if (link.model or link.offer) in meant] or links
 
 
 def meaning(given: str, links: Sequence[Link]) -> Named:

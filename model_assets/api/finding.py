@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, text
 
 from model_assets.access.visibility import sees
-from model_assets.answers.naming import LINK_COLUMNS, Named, listed_as, meaning
+from model_assets.answers.naming import LINK_COLUMNS, Named, first_hand, listed_as, meaning
 from model_assets.api.asking import Seen
 from model_assets.api.errors import Problem, not_found
 from model_assets.identity.link import Link
@@ -86,9 +86,9 @@ RESOLVERS = Resolvers()
 
 
 def find(seen: Seen, given: str, provider: str | None = None, at: datetime | None = None) -> Found:
-    """What an id stands for: the word of a provider counts first where one is named. Raises Problem: 404 where nothing that the caller may see
-    has it, 409 where it stands for several that they see."""
-    links = visible(seen, links_of(seen, given, provider, at)) if given.strip() else []
+    """What an id stands for: the word of a provider counts first where one is named, then that of a provider's own feed. Raises Problem: 404
+    where nothing that the caller may see has it, 409 where it stands for several that they see."""
+    links = first_hand(seen.connection, visible(seen, links_of(seen, given, provider, at))) if given.strip() else []
     if not links:
         raise not_found("model", given)
     cards = sorted({card_of(link) for link in links})

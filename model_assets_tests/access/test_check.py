@@ -121,6 +121,22 @@ def test_of_one_provider_the_known_model_goes_before_what_another_source_could_n
     assert "stands for 2 models" in check(shop, "pro", "m").reason
 
 
+def test_of_several_that_an_id_stands_for_a_providers_own_feed_says_which_is_meant(shop: Connection) -> None:
+    sell(shop, "auto", 1, source="openrouter", provider="openrouter")
+    link(shop, "auto", "openrouter/auto", source="openrouter", provider="openrouter")
+    for elsewhere in ("dear", "openrouter"):  # others repeat it, for another provider and for this one
+        sell(shop, "auto", 1, source="litellm", provider=elsewhere)
+        link(shop, "auto", "lab/m", source="litellm", provider=elsewhere)
+    observed(shop, 1, source="openrouter")
+    observed(shop, 1, source="litellm")
+    settle(shop)
+    for provider in (None, "openrouter"):
+        assert (check(shop, "pro", "auto", provider).model_id, check(shop, "pro", "auto", provider).allowed) == ("openrouter/auto", True)
+    assert "stands for 2 models" in check(shop, "pro", "auto", "dear").reason
+    change(shop, [("openrouter/auto", Word(status="disabled"), None)], "ann")
+    assert check(shop, "pro", "auto").reason == "it is disabled"
+
+
 def test_a_word_of_a_person_counts_at_every_provider_that_sells_it(shop: Connection) -> None:
     change(shop, [("lab/m", Word(is_free=True), None)], "ann")
     assert [check(shop, "free", "m", provider).allowed for provider in ("dear", "cheap")] == [True, True]

@@ -217,6 +217,23 @@ def test_ids_are_resolved_together_and_an_unknown_one_is_said_to_be(api: Api) ->
     assert api.client().post("/api/v1/resolve", json={"ids": []}).status_code == 422
 
 
+def test_every_id_of_openrouters_list_leads_to_what_its_entry_is_whatever_else_is_called_so(api: Api) -> None:
+    entries = {model["id"]: model["access"]["model_id"] for model in api.get("/api/models", "admin", enhanced="true")["data"]}
+    with api.connect() as connection:
+        repeated = "select count(*) from history.link where listed_id = 'openrouter/auto' and upper_inf(seen)"
+        assert connection.execute(repeated).fetchone()[0] > 1
+        checked = connection.execute(
+            "select id, said.model_id from unnest(%s::text[]) as id, access.can_user_use_model('a user', id) as said", (list(entries),)
+        ).fetchall()
+    assert dict(checked) == entries
+    for start in range(0, len(entries), 100):
+        asked = {"ids": list(entries)[start : start + 100]}
+        for one in api.client("admin").post("/api/v1/resolve", json=asked).json()["data"]:
+            assert one["status"] in ("resolved", "unresolved")
+            assert one["model"] is None or entries[one["given"]].startswith(one["model"])
+    assert api.get("/api/v1/models/openrouter/auto", "admin")["data"]["id"] == entries["openrouter/auto"]
+
+
 def test_no_text_as_an_id_is_more_than_an_id_that_nobody_has(api: Api) -> None:
     client = api.client("pro")
     for text in INJECTIONS[::3]:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, text
 
 from model_assets import answers, loading, recording_files
 from model_assets.answers import named, prices, read_instant, resolve
+from model_assets.answers.naming import listed_as
 from model_assets.database import connect
 from model_assets.errors import ModelAssetsError
 from model_assets.identity.corrections import keep_correction
@@ -101,6 +102,23 @@ def test_an_id_that_names_several_models_is_refused_with_all_of_them(settled_cop
         "'gpt-4o' names several models: openai/gpt-4o at openai; openai/gpt-4o-mini at azure."
         " Say which, by its canonical id or with --provider."
     )
+
+
+def test_an_id_of_openrouters_own_feed_is_what_openrouter_says_though_others_list_it_as_another_model(settled_copy: str) -> None:
+    def listed(given: str) -> set[tuple[str, str | None]]:
+        return {(row["offer"].partition(":")[0], row["model"]) for row in prices(connection, given)}
+
+    with connect(settled_copy) as connection:
+        assert {link.source for link in listed_as(connection, "openrouter/auto")} >= {"openrouter", "models_dev"}
+        assert listed("openrouter/auto") == {("openrouter", None)}
+        word: dict[str, Any] = {"source": "models_dev", "provider": None, "since": None, "why": "to see", "by": "somebody"}
+        keep_correction(connection, "openrouter/auto", "openai/gpt-4o-mini", **word)
+        refresh_links(connection)
+        assert {link.model for link in listed_as(connection, "openrouter/auto")} == {None, "openai/gpt-4o-mini"}
+        assert listed("openrouter/auto") == {("openrouter", None)}
+        keep_correction(connection, "openrouter/auto", "openai/gpt-4o", **{**word, "source": "openrouter"})
+        refresh_links(connection)
+        assert {model for _, model in listed("openrouter/auto")} == {"openai/gpt-4o"}
 
 
 def test_an_id_that_names_a_region_has_the_prices_of_that_region(ledger: Connection) -> None:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from model_assets.answers.naming import first_hand
 from model_assets.api.asking import Instant, Meta, Name, Seen, Words, instant, told
 from model_assets.api.callers import Anyone
 from model_assets.api.finding import card_of, links_of, unsold, visible
@@ -71,19 +72,19 @@ def resolve(request: Request, caller: Anyone, asked: ResolveRequest) -> Response
         for given in asked.ids:
             if given not in known:
                 links = visible(seen, links_of(seen, given, asked.provider, instant(asked.as_of)))
-                known[given] = _resolution(given, unsold(seen, links))
+                meant = {link.model for link in first_hand(seen.connection, links) if link.model}
+                known[given] = _resolution(given, meant, unsold(seen, links))
         return [known[given] for given in asked.ids]
 
     _, body = told(request, caller, make)
     return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
-def _resolution(given: str, links: Sequence[Link]) -> dict[str, Any]:
-    models = sorted({link.model for link in links if link.model})
+def _resolution(given: str, models: set[str], links: Sequence[Link]) -> dict[str, Any]:
     status = ("resolved" if len(models) == 1 else "ambiguous") if models else "unresolved" if links else "unknown"
     told = [_told(link) for link in links[:100]]
     distinct = [one for place, one in enumerate(told) if one not in told[:place]]
-    return {"given": given, "status": status, "model": models[0] if len(models) == 1 else None, "links": distinct}
+    return {"given": given, "status": status, "model": min(models) if len(models) == 1 else None, "links": distinct}
 
 
 def _told(link: Link) -> dict[str, Any]:
