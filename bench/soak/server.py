@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from bench.soak.clock import Clock, forget
-from model_assets import embedded
+from model_assets import embedded, embedded_binaries
 from model_assets.errors import DatabaseDown
 
 PATIENCE = 120.0
@@ -26,15 +26,15 @@ class Server:
 
     def __init__(self, folder: Path, clock: Clock) -> None:
         self._data, self._clock = folder / "postgres" / "data", clock
-        self._account: dict[str, Any] = embedded._account(None)  # as root it runs as another user
-        self._programs = embedded.programs()
+        self._account: dict[str, Any] = embedded_binaries.account_of(None)  # as root it runs as another user
+        self._programs = embedded_binaries.programs()
         self._log = folder / "postgres.log"
         self._process: subprocess.Popen[bytes] | None = None
         self.port = embedded._free_port(None)
         self._data.parent.mkdir()
         if self._account:
             os.chown(self._data.parent, self._account["user"], self._account["group"])
-        made = embedded._run(
+        made = embedded_binaries.run(
             [str(self._programs / "initdb"), "-D", str(self._data), "-U", embedded.ROLE, "--auth=trust", "--no-sync", *embedded.LOCALE],
             self._account, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip

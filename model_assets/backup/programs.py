@@ -11,7 +11,7 @@ from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from model_assets import embedded
+from model_assets import embedded_binaries
 from model_assets.database import plain
 from model_assets.errors import ModelAssetsError, SettingsError
 
@@ -43,7 +43,7 @@ def find(name: str, at_least: int) -> Program:
 
 def _embedded(name: str) -> str | None:
     with suppress(SettingsError):  # the package may be left out where DATABASE_URL names the server
-        return shutil.which(str(embedded.programs() / name))
+        return shutil.which(str(embedded_binaries.programs() / name))
     return None
 
 
