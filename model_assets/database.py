@@ -17,11 +17,10 @@ from model_assets.errors import DatabaseDown, SettingsError
 from model_assets.settings import Settings
 
 OLDEST = 15
-LOCK_TIMEOUT = "5s"
 SESSION = {
     "timezone": "UTC",
     "jit": "off",
-    "lock_timeout": LOCK_TIMEOUT,
+    "lock_timeout": "5s",
     "statement_timeout": "1h",  # as long as a run may take
     "idle_in_transaction_session_timeout": "15min",
     # a machine that is gone says nothing: its sessions, and the locks they hold, end after about a minute
@@ -157,10 +156,10 @@ def session(url: str) -> Connection:
 def wait_in_line(connection: Connection, lock: str, given: Mapping[str, object] | None = None) -> None:
     """Take an advisory lock of the transaction, however long those before us take: a line for a merge is no lock that somebody forgot.
 
-    Any other lock is waited for as long as LOCK_TIMEOUT says, before and after.
+    Any other lock is waited for as long as SESSION says, before and after.
     """
     wait = "select set_config('lock_timeout', '0', true), {lock}, set_config('lock_timeout', '{timeout}', true)"
-    connection.execute(text(wait.format(lock=lock, timeout=LOCK_TIMEOUT)), dict(given or {}))
+    connection.execute(text(wait.format(lock=lock, timeout=SESSION["lock_timeout"])), dict(given or {}))
 
 
 def is_down(error: OperationalError) -> bool:

@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
 from model_assets import cli, loading
-from model_assets.database import LOCK_TIMEOUT, connect, engine, plain, session, wait_in_line
+from model_assets.database import SESSION, connect, engine, plain, session, wait_in_line
 from model_assets.errors import DatabaseDown
 from model_assets.ledger.merge import lock_source
 from model_assets.recording_files import find
@@ -127,7 +127,7 @@ def test_a_merge_waits_in_line_for_longer_than_for_a_lock(url: str) -> None:
 def test_in_line_nothing_else_is_waited_for_any_longer(url: str) -> None:
     with connect(url) as connection:
         wait_in_line(connection, "pg_advisory_xact_lock(:key)", {"key": 1})
-        assert connection.execute(text("show lock_timeout")).scalar() == LOCK_TIMEOUT
+        assert connection.execute(text("show lock_timeout")).scalar() == SESSION["lock_timeout"]
 
 
 def test_every_session_has_its_limits(url: str) -> None:

@@ -2,22 +2,28 @@
 
 import subprocess
 import sys
+import tempfile
+import time
 from collections import Counter
-from datetime import date, timedelta
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import text
 
 from bench.soak import faults
 from bench.soak.books import Alerts, unheard
 from bench.soak.claims import Claim
-from bench.soak.clock import library
+from bench.soak.clock import Clock, library, without_timeouts
 from bench.soak.growth import above_the_line
 from bench.soak.oracle import Oracle
 from bench.soak.payloads import render
 from bench.soak.processes import left_over
+from bench.soak.server import Server
 from bench.soak.world import World
+from model_assets import database
 from model_assets.alerts.books import look_at_books
 from model_assets.alerts.outbox import clock
 from model_assets.database import connect, plain
@@ -80,6 +86,34 @@ def test_each_fault_comes_on_about_a_twentieth_of_the_days_and_a_kill_every_twen
     others = Counter(fault for day in plan for fault in day.others)
     assert others.keys() == set(faults.DATABASE)
     assert min(others.values()) >= 10
+
+
+def test_a_session_that_waited_for_a_lock_is_not_ended_though_the_servers_time_is_long_ago(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    needs_faketime()
+    monkeypatch.setattr(database, "SESSION", dict(database.SESSION))
+    without_timeouts()
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        folder.chmod(0o755)  # as root the server runs as another user
+        clock_of_soak = Clock(folder)
+        clock_of_soak.set(datetime.now(UTC) - timedelta(days=300))
+        server = Server(folder, clock_of_soak)
+        server.start()
+        url = server.url("postgres")
+        try:
+            with server.connect("postgres") as first, connect(url) as second, ThreadPoolExecutor(1) as pool:
+                first.execute("select pg_advisory_lock(1)")
+                waiting = pool.submit(second.execute, text("select pg_advisory_xact_lock(1)"))
+                time.sleep(0.5)  # less than the second after which the server looks for a deadlock
+                first.execute("select pg_advisory_unlock(1)")
+                waiting.result(60)
+                time.sleep(1.5)
+                assert second.execute(text("select now()")).scalar_one() < datetime.now(UTC) - timedelta(days=299)
+        finally:
+            database.engine(url).dispose()
+            server.stop()
 
 
 def test_the_oracle_agrees_with_the_ledger_and_sees_every_claim_that_is_changed_lost_or_made_up(url: str) -> None:

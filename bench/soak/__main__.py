@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from bench.soak.claims import Claims
+from bench.soak.clock import without_timeouts
 from bench.soak.days import Soak
 from bench.soak.processes import WorkerGone, left_over
 from model_assets.errors import ModelAssetsError
@@ -28,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     folder = Path(tempfile.mkdtemp(prefix="model-assets-soak-"))
     folder.chmod(0o755)  # as root the server runs as another user, who must be able to enter
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    without_timeouts()
     began = time.monotonic()
     soak = None
     try:

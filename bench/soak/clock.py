@@ -5,6 +5,7 @@ import time
 from datetime import datetime
 from pathlib import Path
 
+from model_assets import database
 from model_assets.errors import ModelAssetsError
 
 
@@ -20,6 +21,13 @@ def forget(pid: int) -> None:
     """Take away what libfaketime leaves behind of a process that was killed."""
     for name in (f"faketime_shm_{pid}", f"sem.faketime_sem_{pid}"):
         (Path("/dev/shm") / name).unlink(missing_ok=True)
+
+
+def without_timeouts() -> None:
+    """Let this process's sessions of the database know no timeouts. A server under libfaketime sees the real time where an alarm reaches it while it
+    waits, such as the second after which it looks for deadlocks: in its past every timeout of the session is then over."""
+    for name in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"):
+        database.SESSION[name] = "0"
 
 
 class Clock:

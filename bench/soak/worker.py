@@ -20,6 +20,7 @@ from typing import Any
 
 from sqlalchemy.engine import make_url
 
+from bench.soak.clock import without_timeouts
 from model_assets import loading, recording_files
 from model_assets.alerts.books import look_at_books
 from model_assets.alerts.channels import Channel
@@ -114,6 +115,7 @@ def sleep(seconds: float) -> None:
 def main() -> None:
     """Answer until the input ends."""
     time.sleep = sleep  # type: ignore[assignment]
+    without_timeouts()
     settings = read_settings()
     url = str(settings.database_url)
     assert make_url(url).host == "127.0.0.1"
