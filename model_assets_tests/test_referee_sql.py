@@ -269,6 +269,16 @@ def test_a_dispute_opens_when_sources_differ_and_closes_when_they_agree(ledger: 
     assert disputes(ledger, columns) == [told]
 
 
+def test_an_alias_that_moved_is_disputed_as_the_model_that_it_is_now(ledger: Connection) -> None:
+    for source, amount in (("models_dev", "2"), ("litellm", "3")):
+        claim(ledger, source, amount, 1)
+        link(ledger, "alias", "lab/old", source, until=10)
+        link(ledger, "alias", "lab/new", source, since=10)
+        ledger.execute(text("update history.link set seen = tstzrange(null, upper(seen)) where model = 'lab/old'"))  # as they are begun
+        price(ledger, amount, 1, source=source, listed_id="alias")
+    assert {model for (model,) in disputes(ledger, "model")} == {"lab/m", "lab/new"}
+
+
 def test_each_side_is_told_with_its_listing_and_the_time_in_which_it_said_so(ledger: Connection) -> None:
     claim(ledger, "models_dev", "2", 1, listed_id="lab/m")
     claim(ledger, "litellm", "0.3", 4)

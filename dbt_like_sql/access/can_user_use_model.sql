@@ -20,6 +20,7 @@ declare
     seller constant text := provider;
     subjects text[];
     offers text[];
+    sellers text[];
     decided record;
     sold boolean;
 begin
@@ -29,32 +30,36 @@ begin
     if exists (select from {{ ref("access.decision") }} as decision where decision.model_id = given) then
         subjects := array[given];
     else
-        -- of one provider, the model that a source knows it to be goes before what others list under that id and could not resolve; and of
-        -- several that an id stands for, what a provider lists under it in a feed of its own
-        select array_agg(distinct named.subject), array_agg(distinct named.offer)
+        -- of several that an id stands for, what a provider lists under it in a feed of its own; then a model that a source knows it to be goes
+        -- before what others list under that id and could not resolve
+        select array_agg(distinct best.subject), array_agg(distinct best.offer)
         into subjects, offers
         from (
-            select
-                best.subject,
-                best.offer,
-                best.is_own or not bool_or(best.is_own) over () or min(best.subject) over () = max(best.subject) over () as is_meant
+            select meant.subject, meant.offer, meant.is_known or not bool_or(meant.is_known) over () as is_best
             from (
                 select
-                    decision.model_id as subject,
-                    link.offer,
-                    coalesce(rank.own_feed_of = link.provider, false) as is_own,
-                    seller is null or link.model is not null or bool_and(link.model is null) over () as is_best
-                from {{ ref("history.link") }} as link
-                join {{ ref("access.decision") }} as decision
-                    on decision.model_id = coalesce(link.model || case when link.variant <> '' then ':' || link.variant else '' end, link.offer)
-                left join {{ ref("catalog.source_rank") }} as rank on rank.source = link.source
-                where upper_inf(link.seen)
-                    and (link.listed_id = given or link.provider || '/' || link.listed_id = given)
-                    and (seller is null or seller in (link.provider, link.sold_by))
-            ) as best
-            where best.is_best
-        ) as named
-        where named.is_meant;
+                    listed.*,
+                    listed.is_own or not bool_or(listed.is_own) over ()
+                    or min(listed.subject) over () = max(listed.subject) over () as is_meant
+                from (
+                    select
+                        decision.model_id as subject,
+                        link.offer,
+                        link.model is not null as is_known,
+                        coalesce(rank.own_feed_of = link.provider, false) as is_own
+                    from {{ ref("history.link") }} as link
+                    join {{ ref("access.decision") }} as decision
+                        on decision.model_id
+                        = coalesce(link.model || case when link.variant <> '' then ':' || link.variant else '' end, link.offer)
+                    left join {{ ref("catalog.source_rank") }} as rank on rank.source = link.source
+                    where upper_inf(link.seen)
+                        and (link.listed_id = given or link.provider || '/' || link.listed_id = given)
+                        and (seller is null or seller in (link.provider, link.sold_by))
+                ) as listed
+            ) as meant
+            where meant.is_meant
+        ) as best
+        where best.is_best;
     end if;
     if subjects is null then
         reason := 'it is not known' || coalesce(' at ' || seller, '');
@@ -68,6 +73,13 @@ begin
     daily_limit := decided.daily_limit;
     monthly_limit := decided.monthly_limit;
     if seller is not null then
+        -- a source may spell who sells it in a way of its own
+        sellers := array(
+            select link.sold_by
+            from {{ ref("history.link") }} as link
+            where upper_inf(link.seen) and link.provider = seller
+                and (link.model = coalesce(decided.base_model_id, decided.model_id) or link.offer = decided.model_id)
+        ) || seller;
         select
             count(*) > 0,
             coalesce(decided.said_free, bool_or(offered.is_free)),
@@ -75,7 +87,8 @@ begin
             coalesce(decided.said_enterprise, bool_or(offered.is_enterprise))
         into sold, decided.is_free, decided.is_pro, decided.is_enterprise
         from {{ ref("access.offer_access") }} as offered
-        where offered.model_id = subjects[1] and offered.provider = seller and offered.listed and (offers is null or offered.offer = any(offers));
+        where offered.model_id = subjects[1] and offered.provider = any(sellers) and offered.listed
+            and (offers is null or offered.offer = any(offers));
     end if;
     reason := case
         when tier <> 'admin' and not sold then seller || ' does not sell it now'

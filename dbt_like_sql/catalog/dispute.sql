@@ -12,7 +12,7 @@
 with link as materialized (
     select distinct on (source, provider, listed_id) source, provider, listed_id, offer, sold_by, model, nullif(region, '') as region
     from {{ ref("history.link") }}
-    order by source, provider, listed_id, lower(seen) desc
+    order by source, provider, listed_id, lower(seen) desc nulls last
 ),
 stated as (
     select

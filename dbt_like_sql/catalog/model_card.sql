@@ -58,6 +58,9 @@ sold as (
         array_agg(distinct provider order by provider) filter (where listed) as providers,
         count(*) filter (where listed) as offers,
         array_agg(offer) as shown_offers,
+        min(offer) filter (
+            where listed and state = 'paid' and input_usd_per_mtok + output_usd_per_mtok > 0 and not (disputed or held or unconfirmed)
+        ) as paid_offer,
         min(first_seen) as first_seen,
         case when not bool_or(listed) then max(last_seen) end as last_seen,
         max(context_tokens) filter (where listed) as context_tokens,
@@ -173,7 +176,10 @@ known as (
         cheapest.output_usd_per_mtok,
         coalesce(cheapest.prices, '{}') as prices,
         coalesce(cheapest.priced, '{}') as priced,
-        case when sold.shown_offers @> array[model.cheapest_offer] then model.cheapest_offer end as cheapest_offer,
+        case
+            when model.model is null then sold.paid_offer
+            when sold.shown_offers @> array[model.cheapest_offer] then model.cheapest_offer
+        end as cheapest_offer,
         least(model.first_seen, sold.first_seen) as first_seen,
         greatest(heard.changed_at, cheapest.changed_at) as changed_at,
         case when model.model is not null then model.retired_observed else sold.last_seen end as gone_at,

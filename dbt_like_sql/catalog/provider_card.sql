@@ -1,5 +1,5 @@
 -- Who sells models now, as each tier sees it: with how many models and offers, the cheapest and the newest. Cheapest is the paid offer with the
--- least input plus output price, of those that nothing speaks against.
+-- least input plus output price, of those that nothing speaks against. As in lists of models, plans that wait or are disabled count for nobody.
 -- Filled anew whenever what is published moves. Grain: one row per tier (free, pro, enterprise, admin) and provider.
 -- materialized: table
 -- index: (tier, provider)
@@ -25,7 +25,8 @@ sold as (
         count(*) filter (where state = 'free') as free_offers,
         count(*) filter (where disputed) as disputed_offers
     from {{ ref("catalog.offer_card") }}
-    {% if few %} where provider = any(:few) {% endif %}
+    where not is_hidden
+    {% if few %} and provider = any(:few) {% endif %}
     group by provider, model_id, visible_free, visible_pro, visible_enterprise
 ),
 counted as (
@@ -48,7 +49,7 @@ cheapest as (
             provider, visible_free, visible_pro, visible_enterprise, offer, model_id, input_usd_per_mtok, output_usd_per_mtok,
             input_usd_per_mtok + output_usd_per_mtok as usd
         from {{ ref("catalog.offer_card") }}
-        where state = 'paid' and not doubted and input_usd_per_mtok + output_usd_per_mtok > 0
+        where not is_hidden and state = 'paid' and not doubted and input_usd_per_mtok + output_usd_per_mtok > 0
         {% if few %} and provider = any(:few) {% endif %}
         order by provider, visible_free, visible_pro, visible_enterprise, input_usd_per_mtok + output_usd_per_mtok, offer
     ) as offer
@@ -62,7 +63,8 @@ newest as (
         select distinct on (provider, visible_free, visible_pro, visible_enterprise)
             provider, visible_free, visible_pro, visible_enterprise, offer, model_id, first_seen
         from {{ ref("catalog.offer_card") }}
-        {% if few %} where provider = any(:few) {% endif %}
+        where not is_hidden
+        {% if few %} and provider = any(:few) {% endif %}
         order by provider, visible_free, visible_pro, visible_enterprise, first_seen desc, offer
     ) as offer
     join seen
@@ -74,7 +76,8 @@ listed as (
     from (
         select distinct provider, unnest(sources) as source
         from {{ ref("catalog.offer_card") }}
-        {% if few %} where provider = any(:few) {% endif %}
+        where not is_hidden
+        {% if few %} and provider = any(:few) {% endif %}
     ) as said
     group by said.provider
 )

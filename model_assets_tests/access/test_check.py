@@ -110,15 +110,23 @@ def test_a_check_takes_any_id_and_with_a_provider_what_that_one_sells(
     assert (answer.allowed, answer.reason) == (allowed_, reason)
 
 
-def test_of_one_provider_the_known_model_goes_before_what_another_source_could_not_resolve(shop: Connection) -> None:
+def test_the_known_model_goes_before_what_another_source_could_not_resolve(shop: Connection) -> None:
     observed(shop, 1, source="other")
     sell(shop, "m", 1, source="other", provider="dear")
     link(shop, "m", "lab/m", source="other", provider="dear")
     shop.execute(text("update history.link set model = null, offer = 'dear:?m', rule = 'unresolved' where source = 'other'"))
     settle(shop)
-    assert (check(shop, "pro", "m", "dear").model_id, check(shop, "pro", "m", "dear").allowed) == ("lab/m", True)
+    for provider in ("dear", None):
+        assert (check(shop, "pro", "m", provider).model_id, check(shop, "pro", "m", provider).allowed) == ("lab/m", True)
     assert check(shop, "pro", "dear:?m").model_id == "dear:?m"
-    assert "stands for 2 models" in check(shop, "pro", "m").reason
+
+
+def test_a_provider_is_known_as_a_source_spells_it_and_by_its_own_name(shop: Connection) -> None:
+    shop.execute(text("update history.link set sold_by = 'fair', offer = replace(offer, 'cheap:', 'fair:') where provider = 'cheap'"))
+    settle(shop)
+    for model in ("m", "lab/m"):
+        assert [check(shop, "free", model, provider).allowed for provider in ("fair", "cheap", "dear")] == [True, True, False]
+    assert check(shop, "pro", "lab/m", "nobody").reason == "nobody does not sell it now"
 
 
 def test_of_several_that_an_id_stands_for_a_providers_own_feed_says_which_is_meant(shop: Connection) -> None:

@@ -71,3 +71,15 @@ def test_a_plan_that_was_disabled_stays_hidden_when_it_is_gone(own_api: Api) -> 
     assert client.get("/api/v1/changes", params=asked).json()["changes"] == []
     assert client.get(f"/api/v1/models/{base}").status_code == 200
     assert {plan, *listed} <= set(hidden)
+
+
+def test_providers_count_for_an_admin_what_the_list_of_models_has(own_api: Api) -> None:
+    with own_api.connect() as connection:
+        plan, base = connection.execute(PLANS.format(asked="plan")).fetchone()
+        sellers = {row[0] for row in connection.execute("select provider from catalog.offer where model = %s and listed", [base])}
+        connection.execute(SAY, ("new", None, False, base))
+        connection.execute(SAY, ("active", True, False, plan))
+    republish(own_api)
+    counted = {one["provider"]: one["models"] for one in own_api.get("/api/v1/providers", "admin", limit=500)["data"]}
+    listed = {name: own_api.get("/api/v1/models", "admin", provider=name, limit=1)["meta"]["total"] for name in sellers}
+    assert {name: counted.get(name, 0) for name in sellers} == listed

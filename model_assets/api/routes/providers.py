@@ -29,9 +29,8 @@ select
 from catalog.provider_card as card where card.tier = :tier
 order by card.models desc, card.provider limit :limit offset :offset
 """
-#: a model that several sell is one; what is hidden from others is counted for admins
-MODELS = "select count(*) from catalog.model_card as card where {sees} and (card.offers > 0{hidden})"
-HIDDEN = " or exists (select from catalog.offer_card as offer where offer.model_id = card.model_id)"
+#: a model that several sell is one
+MODELS = "select count(*) from catalog.model_card as card where {sees} and card.offers > 0"
 
 
 class Provider(BaseModel):
@@ -41,7 +40,9 @@ class Provider(BaseModel):
     models: int
     offers: int
     free_offers: int
-    disputed_offers: int
+    disputed_offers: int = Field(
+        description="with a price that is disputed: also where two listings of one source disagree, while /disputes takes one word of each source"
+    )
     cheapest: dict[str, Any] | None = Field(
         description="the paid offer with the least input plus output price, of those that nothing speaks against"
     )
@@ -71,7 +72,7 @@ def providers(request: Request, caller: Anyone, asked: Annotated[Paged, Query()]
         tier = {"tier": seen.tier}
         found = part(seen, PROVIDERS, tier, asked.limit, asked.offset)
         first = found or rows(seen.connection, PROVIDERS, {**tier, "limit": 1, "offset": 0})
-        models = seen.connection.scalar(text(MODELS.format(sees=sees(seen.tier), hidden=HIDDEN if seen.tier == "admin" else "")))
+        models = seen.connection.scalar(text(MODELS.format(sees=sees(seen.tier))))
         seen.meta.update(models=models, offers=first[0]["offers_of_all"] if first else 0)
         return [{name: row[name] for name in Provider.model_fields} for row in found]
 

@@ -61,8 +61,8 @@ class UniqueModel(BaseModel):
     name: str | None
     author: str | None
     context_length: int | None
-    provider_count: int
-    providers: list[Seller]
+    provider_count: int = Field(description="who sells it, plans of it (such as :free) included")
+    providers: list[Seller] = Field(description="who sells the model itself: a plan of it is another thing to buy")
     cheapest_provider: str | None
     cheapest_prompt_price: str | None = Field(description="USD per token; null: no price of it is known", examples=["0.0000025"])
     cheapest_completion_price: str | None = Field(description="of that provider")
