@@ -78,7 +78,8 @@ def deliver(url: str, to: Sequence[Channel], base: str, seconds: float = SECONDS
     if not to:
         return []
     with ThreadPoolExecutor(max_workers=min(len(to), 8)) as pool:
-        return list(pool.map(lambda channel: _deliver(url, channel, base, seconds), to))
+        tried = [pool.submit(_deliver, url, channel, base, seconds) for channel in to]
+    return [each.result() for each in tried]  # whatever is wrong with one channel, all others were sent to
 
 
 def _deliver(url: str, channel: Channel, base: str, seconds: float) -> Delivery:

@@ -1,7 +1,8 @@
 """The public keys of those who sign users' tokens: a JWKS (RFC 7517) in a file or behind a URL, read again as it changes.
 
 A file is read again when it is another one; a URL every ten minutes, and when a token names a key that is not there (at most once a minute: a
-token is anybody's text). Where reading fails, the keys read before go on counting for a day, and the log says so; then nobody is let in by them.
+token is anybody's text). Where reading fails, it is tried again every minute; the keys read before go on counting for a day, and the log says so;
+then nobody is let in by them.
 """
 
 import logging
@@ -88,7 +89,10 @@ class FileJwks(Jwks):
     _mark: object = None
 
     def _due(self, unknown: bool) -> bool:
-        return self._tried_at is None or self._mark_now() != self._mark
+        if self._tried_at is None or self._mark_now() != self._mark:
+            return True
+        # who may read it, for one, is nothing that its mark tells
+        return self._failing_since is not None and self.clock() - self._tried_at >= AT_MOST_EVERY
 
     def _mark_now(self) -> object:
         try:

@@ -1,11 +1,13 @@
 """Sending changes to subscribers: in order, at least once, a message at a time for each; what fails is tried again, less and less often.
 
 Nobody waits for a subscriber: no transaction is open while one is asked, each answer has a deadline, those that work come before those that
-failed, and all of it ends when the time for it is over.
+failed, and all of it ends when the time for it is over. What goes wrong with us at one subscriber counts as a failure of that one alone.
 """
 
 import json
+import logging
 import time
+import traceback
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,8 +21,10 @@ from model_assets.changes.feed import Asked, Cursor, read_page
 from model_assets.changes.signing import message_id, signed
 from model_assets.database import connect
 from model_assets.errors import FetchFailed
+from model_assets.fetching.http import LONGEST_WAIT
 from model_assets.fetching.post import post
 
+LOG = logging.getLogger(__name__)
 SECONDS = 10.0  # that one subscriber may take to answer
 BUDGET = 30.0  # seconds after which no further message is begun
 BATCH = 100  # changes in a message
@@ -51,21 +55,23 @@ set position = :until, batch_until = null, attempts = 0, failing_since = null, n
 {_AS_IT_WAS}
 """
 #: half a minute, then twice as long each time, up to an hour; a little apart, so that not all come back at once
-FAILED = f"""
+_FAILING = f"""
 update ops.webhook
-set attempts = attempts + 1, batch_until = :until, last_status = :status, last_error = :error,
+set attempts = attempts + 1, batch_until = coalesce(:until, batch_until), last_status = :status, last_error = :error,
     failing_since = coalesce(failing_since, clock_timestamp()),
     next_try_at = clock_timestamp() + greatest(
         least(interval '30 seconds' * power(2, least(attempts, 10)), interval '1 hour') * (1 + random() / 4),
-        least(make_interval(secs => coalesce(:wait, 0)), interval '1 day')
+        make_interval(secs => least(coalesce(:wait, 0), {LONGEST_WAIT}))
     ),
     active = active and not (:gone or coalesce(failing_since, now()) < clock_timestamp() - interval '{LONGEST_FAILURE}'),
     ended_because = case
         when :gone then 'the address answered 410: it wants no more'
         when failing_since < clock_timestamp() - interval '{LONGEST_FAILURE}' then 'nothing arrived for {LONGEST_FAILURE}; at last: ' || :error
     end
-{_AS_IT_WAS}
 """
+FAILED = f"{_FAILING} {_AS_IT_WAS}"
+#: by us, at whatever point
+BROKEN = f"{_FAILING} where webhook_id = :id and active"
 
 
 @dataclass(frozen=True)
@@ -94,14 +100,18 @@ def deliver(sender: Sender) -> list[Sent]:
     with connect(sender.url) as connection:
         due = connection.scalars(text(DUE)).all()
     with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
-        return [one for sent in pool.map(lambda webhook_id: _all_of(sender, webhook_id, ends), due) for one in sent]
+        tried = [pool.submit(_all_of, sender, webhook_id, ends) for webhook_id in due]
+    return [one for each in tried for one in each.result()]
 
 
 def _all_of(sender: Sender, webhook_id: uuid.UUID, ends: float) -> list[Sent]:
     """One message after the other, until there is none left, one fails, or the time is over."""
     sent: list[Sent] = []
     while time.monotonic() < ends and not (sent and sent[-1].error):
-        one = _next(sender, webhook_id)
+        try:
+            one = _next(sender, webhook_id)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one subscriber is not wrong with the others
+            one = _broken(sender, webhook_id, error)
         if one is None:
             break
         sent.append(one)
@@ -123,6 +133,17 @@ def _next(sender: Sender, webhook_id: uuid.UUID) -> Sent | None:
     with connect(sender.url) as connection:
         connection.execute(text(FAILED if outcome["error"] else ARRIVED), as_it_was | outcome)
     return Sent(webhook_id, len(changes), outcome["error"])
+
+
+def _broken(sender: Sender, webhook_id: uuid.UUID, error: Exception) -> Sent:
+    """Note that we could not send. Its own words stay out of the log, since they may hold a part of the address."""
+    where = "".join(traceback.format_tb(error.__traceback__))
+    LOG.error("webhook %s could not be sent to (%s):\n%s", webhook_id, type(error).__name__, where)
+    said = f"an error of ours came in between ({type(error).__name__})"
+    with connect(sender.url) as connection:
+        bound = {"id": webhook_id, "until": None, "status": None, "error": said, "wait": None, "gone": False}
+        connection.execute(text(BROKEN), bound)
+    return Sent(webhook_id, 0, said)
 
 
 def _batch(connection: Connection, taken: Any, tier: str) -> tuple[list[Any], Cursor | None, int]:

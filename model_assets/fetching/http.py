@@ -31,6 +31,7 @@ from model_assets.fetching.network import CheckedNetwork, Trouble, disguised
 RETRIED_STATUSES = {429, 500, 502, 503, 504}
 REDIRECTS = {301, 302, 303, 307, 308}
 MAX_REDIRECTS = 3
+LONGEST_WAIT = 86_400.0  # seconds that a server is believed to ask for
 KEPT_HEADERS = (
     "age", "cache-control", "content-encoding", "content-length", "content-type", "date", "etag", "last-modified", "link", "retry-after",
 )  # fmt: skip
@@ -151,17 +152,17 @@ def _pause(trouble: Trouble, attempt: int, allowed: int, policy: Policy, left: f
 
 
 def retry_after(value: str | None) -> float | None:
-    """Seconds to wait; None where a server says nothing that makes sense."""
+    """Seconds to wait, of an enormous time a day; None where a server says nothing that makes sense."""
     if value is None:
         return None
     if re.fullmatch(r"[0-9]+", value):
-        return float(value) or None
+        return min(float(value), LONGEST_WAIT) or None
     try:
         when = email.utils.parsedate_to_datetime(value)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     seconds = (when.replace(tzinfo=when.tzinfo or dt.UTC) - dt.datetime.now(dt.UTC)).total_seconds()
-    return seconds if seconds > 0 else None
+    return min(seconds, LONGEST_WAIT) if seconds > 0 else None
 
 
 def _window_left(value: str | None) -> float | None:

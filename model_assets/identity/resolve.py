@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from model_assets.identity.grammar import Reading, family_of, maker_in, read
@@ -52,7 +53,7 @@ class Resolver:
         self._corrections: dict[tuple[str | None, str | None, str], list[Correction]] = defaultdict(list)
         for correction in sorted(corrections, key=lambda one: one.decided_at):
             self._corrections[correction.source, correction.provider, correction.listed_id].append(correction)
-        self._answers: dict[tuple[str, str, bool, bool], Answer] = {}
+        self._answers: dict[tuple[str, str, bool], Answer] = {}
         self._squashed = {(model.author, squash(model.words)): model for model in self.known.registry.exact.values() if model.rank == LIST}
         self._said: dict[str, str] = {}
 
@@ -127,11 +128,14 @@ class Resolver:
     def _decide(self, facts: Facts, at: datetime | None) -> Answer:
         """The first answer, in the order that counts: a person's word, exact, a curated alias, what the name says."""
         reading = _read(facts)
-        key = provider_of(facts.provider).name, facts.listed_id, bool(facts.source), self.known.is_base(facts, reading)
+        base = self.known.is_base(facts, reading)
         if found := self._corrected(facts, at) or self._exact(facts) or self._alias(facts, at):
             return found
+        if not facts.source:  # what is typed is not remembered
+            return self._weigh(facts, self._by_name(reading, listed=False, base=base))
+        key = provider_of(facts.provider).name, facts.listed_id, base
         if key not in self._answers:
-            self._answers[key] = self._by_name(reading, *key[2:])
+            self._answers[key] = self._by_name(reading, listed=True, base=base)
         return self._weigh(facts, self._answers[key])
 
     def _corrected(self, facts: Facts, at: datetime | None) -> Answer | None:
@@ -279,8 +283,12 @@ def _key(facts: Facts) -> tuple[str, str, str]:
     return facts.source, facts.provider, facts.listed_id
 
 
+#: an id that somebody typed is read a few times while it is resolved, and not remembered for longer: there is no end of them
+_read_typed = lru_cache(maxsize=256)(read.__wrapped__)
+
+
 def _read(facts: Facts) -> Reading:
-    return read(facts.listed_id, provider_of(facts.provider).name)
+    return (read if facts.source else _read_typed)(facts.listed_id, provider_of(facts.provider).name)
 
 
 def _contradicted(facts: Facts, found: Link) -> bool:

@@ -1,7 +1,7 @@
 """The curated tables of identity: whose names are one, who sends the bill, and the few names that no rule can read."""
 
 from datetime import UTC, date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -99,7 +99,7 @@ def hosts() -> frozenset[str]:
     return frozenset(read_yaml("providers.yml")["hosts"]) | frozenset(provider_names()) - frozenset(author_names())
 
 
-@cache
+@lru_cache(maxsize=4_096)  # anybody may name a provider
 def provider_of(listed: str) -> Provider:
     """The canonical provider of a source's provider id: itself, with `_` written as `-`, where the table says nothing."""
     name = provider_names().get(listed.lower()) or listed.lower().replace("_", "-").replace(" ", "-")

@@ -202,6 +202,22 @@ def test_a_new_channel_is_told_of_the_last_day_and_then_of_all_that_comes(url: s
     assert listener.titles == ["new broke", "next broke"]
 
 
+def test_an_error_at_one_channel_keeps_none_of_many_others_from_being_sent_to(url: str, listener: Listener) -> None:
+    put(url, alert("a"))
+    broken, others = Channel("json://\ud800", "ALERT_URLS"), [Channel(f"{listener.url}/{number}", "ALERT_URLS") for number in range(9)]
+    listener.go_on.clear()
+    with ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(deliver, url, [broken, *others], UI, 60)
+        deadline = time.monotonic() + 120
+        while listener.asked < 8:  # as many as are sent to side by side; one is left
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        listener.go_on.set()
+        with pytest.raises(UnicodeEncodeError):
+            sending.result(120)
+    assert len(listener.messages) == 9
+
+
 def test_an_address_that_nobody_knows_is_said_to_be_so() -> None:
     words = Message("a", "b", "info")
     assert "no address that is known" in str(send(Channel("nonsense://secret-token/x", "ALERT_URLS"), words))

@@ -258,6 +258,22 @@ def test_a_file_that_changes_is_read_again_and_one_that_breaks_is_not_believed(t
     assert found.verify(new) == USER
 
 
+def test_a_file_that_could_not_be_read_is_tried_again_every_minute_though_its_mark_stays(tmp_path: Path) -> None:
+    """As one that is rotated in place and may be read only a little later; root, as whom tests may run, can read anything."""
+    path, clock, old, new = tmp_path / "keys.json", Clock(), jwks(jwk(rsa_key())), jwks(jwk(rsa_key(9), "key-2"))
+    path.write_bytes(old)
+    found = verifier("RS256", path, clock=clock)
+    path.write_bytes(b"<" * len(new))
+    marked = path.stat().st_mtime_ns
+    assert found.verify(token(algorithm="RS256")) == USER
+    path.write_bytes(new)
+    os.utime(path, ns=(marked, marked))
+    with pytest.raises(Unauthenticated):
+        found.verify(signed_by(rsa_key(9), "key-2"))
+    clock.seconds += AT_MOST_EVERY
+    assert found.verify(signed_by(rsa_key(9), "key-2")) == USER
+
+
 def replace(path: Path, content: bytes) -> None:
     """As a careful operator changes a file: another one takes its name."""
     path.with_suffix(".new").write_bytes(content)

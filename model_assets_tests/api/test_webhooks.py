@@ -10,9 +10,12 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from model_assets.changes import delivery
 from model_assets.changes.delivery import Sender, deliver
+from model_assets.database import connect
 from model_assets_tests.api.conftest import Api, republish, serving
 from model_assets_tests.api.test_changes import free_for_all
 from model_assets_tests.changes.receiver import Receiver
@@ -281,6 +284,75 @@ def test_pauses_grow_and_a_retry_after_is_heeded(shop: Api, receiver: Receiver) 
         due_now(shop)
     assert 20 < pauses[0] < 38 < pauses[1] < 76 < pauses[2] < 151
     assert 7100 < pauses[3] <= 7200
+
+
+@pytest.mark.parametrize("patience", ["99999999999999999999", "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_one_that_asks_for_an_enormous_pause_gets_a_day_and_is_ended_where_it_wants_no_more(
+    shop: Api, receiver: Receiver, patience: str
+) -> None:
+    mine = subscribe(shop, receiver)
+    receiver.statuses, receiver.headers = [503, 410], {"Retry-After": patience}
+    next_day(shop, 2)
+    assert [one.error for one in send(shop)] == ["it answered 503"]
+    with shop.connect() as connection:
+        [pause] = connection.execute("select extract(epoch from next_try_at - now()) from ops.webhook").fetchone()
+    assert 86_000 < pause <= 86_400
+    due_now(shop)
+    send(shop)
+    assert (state(shop, mine)["active"], state(shop, mine)["attempts"]) == (False, 2)
+
+
+def test_the_database_itself_waits_no_longer_than_a_day(shop: Api, receiver: Receiver) -> None:
+    mine = subscribe(shop, receiver)
+    for wait in (1e20, float("inf"), float("nan")):
+        said = {"id": mine, "until": None, "status": 503, "error": "it answered 503", "wait": wait, "gone": False}
+        with connect(shop.url) as connection:
+            connection.execute(text(delivery.BROKEN), said)
+            pause = connection.execute(text("select extract(epoch from next_try_at - now()) from ops.webhook")).scalar_one()
+        assert 86_000 < pause < 86_500, wait
+
+
+def test_an_error_of_ours_at_one_is_a_failure_of_that_one_alone_and_is_in_the_log(
+    shop: Api, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = subscribe(shop, receiver, "enterprise")
+    subscribe(shop, receiver)
+    next_day(shop, 2)
+    with shop.connect() as connection:
+        connection.execute("delete from ops.webhook_secret where webhook_id = %s", (broken,))
+    sent = {str(one.webhook_id): one.error for one in send(shop)}
+    assert len(receiver.messages) == 1
+    assert sent.pop(broken) == "an error of ours came in between (TypeError)"
+    assert set(sent.values()) == {None}
+    found = state(shop, broken, "enterprise")
+    assert (found["attempts"], found["active"], found["last_error"]) == (1, True, "an error of ours came in between (TypeError)")
+    [logged] = [one for one in caplog.messages if broken in one]
+    assert "in _try\n" in logged
+    assert "its-own-secret" not in caplog.text
+    assert send(shop) == []  # not before its pause is over
+
+
+def test_also_where_a_failure_cannot_be_noted_the_others_are_sent_to_first(
+    shop: Api, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "SIDE_BY_SIDE", 1)
+    with Receiver().up() as slow:
+        order = {subscribe(shop, slow, "enterprise"): 3, subscribe(shop, slow, "enterprise"): 2, subscribe(shop, receiver): 1}
+        next_day(shop, 2)
+        with shop.connect() as connection:
+            for webhook, minutes in order.items():
+                connection.execute(
+                    "update ops.webhook set next_try_at = now() - make_interval(mins => %s) where webhook_id = %s", (minutes, webhook)
+                )
+            connection.execute(f"alter table ops.webhook add check (webhook_id <> '{next(iter(order))}' or next_try_at < now())")
+        slow.go_on.clear()
+        with ThreadPoolExecutor(1) as pool:
+            sending = pool.submit(send, shop)
+            assert slow.came.wait(60)
+            slow.go_on.set()
+            with pytest.raises(IntegrityError):
+                sending.result(60)
+    assert len(receiver.messages) == 1
 
 
 def test_one_that_answers_410_is_ended_and_a_replay_begins_it_anew(shop: Api, receiver: Receiver) -> None:

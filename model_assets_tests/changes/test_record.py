@@ -4,6 +4,7 @@ import random
 
 import dagster as dg
 import pytest
+from alembic import command
 from sqlalchemy import Connection, text
 
 from model_assets import settling
@@ -14,8 +15,9 @@ from model_assets.changes.record import TYPES, record_changes
 from model_assets.database import connect
 from model_assets.definitions import defs
 from model_assets.gate.held_changes import refresh_held
+from model_assets.ledger import migrate as migration
 from model_assets.sql_models import load_models
-from model_assets_tests.changes.world import brief, load, standing, told
+from model_assets_tests.changes.world import POLICY, brief, load, standing, told
 
 CHEAP, DEAR = "0.000001", "0.000002"
 
@@ -147,6 +149,17 @@ def test_the_changes_of_the_bundled_recordings_are_in_the_order_of_time_and_each
     assert [one["at"] for one in found] == sorted(one["at"] for one in found)
     assert {one["type"] for one in found} <= set(TYPES)
     assert {sentence(one)[-1] for one in found} == {"."}
+
+
+def test_what_a_downgrade_took_is_told_again_after_the_next_migration_though_nothing_moved(url: str) -> None:
+    for number, usd in enumerate([CHEAP, DEAR, CHEAP]):
+        load(url, number, {"a": usd, **({"b": DEAR} if number else {})})
+    before = standing(url)
+    with connect(url) as connection:
+        command.downgrade(migration._config(connection), "0009")
+    migration.migrate(url)
+    settling.settle(url, POLICY)
+    assert standing(url) == before != set()
 
 
 def test_a_model_that_was_disabled_and_is_gone_is_available_to_nobody(url: str) -> None:

@@ -46,6 +46,11 @@ def test_a_retry_after_longer_than_we_wait_ends_the_fetch_at_once_as_throttled(p
     assert f"127.0.0.1:{server.port}/models answered 429 and asked for " in str(failed)
 
 
+@pytest.mark.parametrize("patience", ["86401", "9" * 20, "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_no_server_is_believed_to_ask_for_more_than_a_day(patience):
+    assert http.retry_after(patience) == http.LONGEST_WAIT == 86_400
+
+
 @pytest.mark.parametrize(
     "nonsense", ["-5", "soon", "", "1e3", "0", "Fri, 31 Dec 1999 23:59:59 GMT", "Xyz, 99 Abc 99999 99:99:99 GMT", "\xb2"]
 )

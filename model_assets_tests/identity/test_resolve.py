@@ -1,6 +1,7 @@
 """From listings to models, on a list and listings small enough to read."""
 
 import random
+import tracemalloc
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from model_assets.identity.link import Correction, Facts, Link, offer_key
 from model_assets.identity.resolve import Resolver, resolve_all
+from model_assets.identity.tables import provider_of
 
 LIST = [
     Facts("models_dev_models", "models.dev", id, released_on=released)
@@ -394,3 +396,21 @@ def test_the_same_facts_give_the_same_links_in_whatever_order_they_come():
 @given(st.text(max_size=60))
 def test_nothing_that_is_typed_is_an_error(text):
     assert isinstance(RESOLVER.resolve_id(text), Link)
+
+
+def test_what_anybody_types_is_not_remembered_for_long() -> None:
+    def type_ids(begin: int, count: int) -> None:
+        for number in range(begin, begin + count):
+            RESOLVER.resolve_id(f"someone-{number}/gpt-4o", f"host-{number}")
+
+    tracemalloc.start()
+    try:
+        type_ids(0, 300)
+        for number in range(5000):  # as many as are remembered
+            provider_of(f"provider-{number}")
+        before, _ = tracemalloc.get_traced_memory()
+        type_ids(1000, 2000)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 400_000
