@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
+from typing import Any
 
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, text
@@ -110,7 +111,16 @@ def _without_pool(url: str) -> Engine:
 
 def _connect_args() -> dict[str, object]:
     options = " ".join(f"-c {name}={value}" for name, value in SESSION.items())
-    return {"connect_timeout": 10, "application_name": "model-assets", "options": options}
+    return {"connect_timeout": 10, "application_name": "model-assets", "options": options, **gone_after(60)}
+
+
+def gone_after(seconds: int) -> dict[str, Any]:
+    """Arguments of a connection by which it ends after about so many seconds in which the server's machine said nothing, not even that it lives.
+
+    A process that is frozen on a machine that lives is not found so: its machine answers for it.
+    """
+    alive = {"keepalives_idle": seconds // 2, "keepalives_interval": seconds // 6, "keepalives_count": 3}
+    return {"keepalives": 1, **alive, "tcp_user_timeout": seconds * 1000}
 
 
 def wait_until_up(url: str, pause: float, trials: int = 3, growth: int = 2) -> None:

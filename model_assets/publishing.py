@@ -24,6 +24,26 @@ FOLLOWS_DECISIONS = {
 }
 CARDS = "select distinct coalesce(base_model_id, model_id) from access.decision where model_id = any(:ids)"
 SELLERS = "select distinct provider from catalog.offer_card where model_id = any(:cards)"
+#: SQL, over catalog.published: at which instant what is published reads differently though nobody writes anything. A price starts or ends on a day
+#: that its source announced, a person's word ends, a model is new no more; and with each day of UTC, for what follows the date. The indexes on dated
+#: prices and on words with an end are small.
+COMES_AT = """least(
+    date_trunc('day', published_at, 'UTC') + interval '24 hours',
+    (select least(min(effective_from) filter (where effective_from > published_at), min(effective_to) filter (where effective_to > published_at))
+     from history.price where effective_from > published_at or effective_to > published_at),
+    (select min(decided_until) from access.decision where decided_until > published_at),
+    (select min(first_seen_at + activate_new_after) from access.decision cross join access.policy_setting
+     where rule_status = 'new' and first_seen_at + activate_new_after > published_at)
+)"""
+
+#: Milliseconds since 1970, and more than before: a number that was given out is not given again after an older state of the database came back,
+#: however that was done, and stands for one content for ever.
+ANNOUNCE = """
+update catalog.published set
+    version = greatest(version + 1, (extract(epoch from clock_timestamp()) * 1000)::bigint),
+    published_at = case when :whole then now() else published_at end
+returning version
+"""
 
 
 def publish(connection: Connection, models: Mapping[str, SqlModel], progress: Callable[[str], None] = lambda _: None) -> bool:
@@ -35,8 +55,8 @@ def publish(connection: Connection, models: Mapping[str, SqlModel], progress: Ca
     expired = end_expired_words(connection)
     # marks of writing that is not committed yet are not seen, and stay
     moved = connection.execute(text("delete from ops.move")).rowcount
-    stale = connection.execute(text("select published_at < date_trunc('day', now(), 'UTC') from catalog.published")).scalar_one()
-    if not (moved or expired or stale):
+    came = connection.execute(text(f"select {COMES_AT} <= now() from catalog.published")).scalar_one()
+    if not (moved or expired or came):
         return False
     tables = [model for model in models.values() if model.kind == "table"]
     first = _above(models, DECIDED_BY)
@@ -70,13 +90,8 @@ def publish_decisions(connection: Connection, models: Mapping[str, SqlModel], mo
 
 def announce(connection: Connection, *, whole: bool = True) -> int:
     """Give what is published a new number, and tell those who keep pages of it when the transaction commits. Returns the number. Only where the
-    whole was published it counts as published now: a table that follows the date is looked at again on each day."""
-    version: int = connection.execute(
-        text(
-            "update catalog.published set version = version + 1, published_at = case when :whole then now() else published_at end returning version"
-        ),
-        {"whole": whole},
-    ).scalar_one()
+    whole was published it counts as published now: what comes by itself (COMES_AT) after that is still to be followed."""
+    version: int = connection.execute(text(ANNOUNCE), {"whole": whole}).scalar_one()
     connection.execute(text("select pg_notify(:channel, :version)"), {"channel": CHANNEL, "version": str(version)})
     return version
 

@@ -1,6 +1,8 @@
 """Pages as bytes: what depends on nothing but what is published is made once per number, query and tier, and sent again as it is."""
 
+import math
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +24,8 @@ class Page:
     """An answer of a published version, ready to be sent."""
 
     body: bytes
-    etag: str
+    etag: str | None
+    """Null where it stands for no published number: it cannot be asked for by a tag, and is not kept."""
     media_type: str = "application/json"
     route: Any = None
     """Whose answer it is, for the log and the metrics."""
@@ -32,28 +35,32 @@ class Page:
     @cached_property
     def headers(self) -> list[tuple[bytes, bytes]]:
         """What is said of it, whether it is sent or the caller has it."""
-        said = {"etag": self.etag, "cache-control": "private, no-cache", "vary": "Authorization, Accept"}
+        said = {"cache-control": "private, no-cache", "vary": "Authorization, Accept", **({"etag": self.etag} if self.etag else {})}
         return [(name.encode(), value.encode()) for name, value in said.items()]
 
 
 class Pages:
-    """Keeps pages of one published number; another number empties it. Safe from several threads."""
+    """Keeps pages of one published number, for as long as nothing else is read of it than when they were made: another number empties it, and
+    where something comes by itself (see publishing.COMES_AT) nothing is sent from here until that is published. Safe from several threads."""
 
     def __init__(self, limit: int = LIMIT) -> None:
         self.limit = limit
         self._lock = threading.Lock()
         self._version: int | None = None
+        self._until = math.inf
         self._pages: OrderedDict[tuple[str, str, bytes], Page] = OrderedDict()
         self._size = 0
 
     @property
     def version(self) -> int | None:
-        """The number of what is published, as far as is known for certain; null while nobody can say, and then nothing is kept."""
-        return self._version
+        """The number of what is published, as far as is known for certain; null while nobody can say, and while what is read is not what it was
+        when that was published. Then nothing is kept."""
+        return self._version if time.monotonic() < self._until else None
 
-    def now_is(self, version: int | None) -> None:
-        """What is published has this number now; null where it is not known any more."""
+    def now_is(self, version: int | None, until: float = math.inf) -> None:
+        """What is published has this number until an instant of time.monotonic, if nobody says so again; null where it is not known any more."""
         with self._lock:
+            self._until = until
             if version != self._version:
                 self._version = version
                 self._pages.clear()
@@ -70,7 +77,7 @@ class Pages:
     def get(self, tier: str, path: str, query: bytes) -> Page | None:
         """The page for a tier, as long as what is published is known to be what it was."""
         with self._lock:
-            page = self._pages.get((tier, path, query))
+            page = self._pages.get((tier, path, query)) if self.version is not None else None
             if page is not None:
                 self._pages.move_to_end((tier, path, query))
             return page
@@ -80,7 +87,7 @@ class Pages:
         size = len(page.body) + len(query) + 200
         with self._lock:
             key = (tier, path, query)
-            if version != self._version or size > self.limit // 8 or key in self._pages:
+            if version != self.version or size > self.limit // 8 or key in self._pages:
                 return
             self._pages[key] = page
             self._size += size
@@ -88,15 +95,15 @@ class Pages:
                 (_, _, old_query), old = self._pages.popitem(last=False)
                 self._size -= len(old.body) + len(old_query) + 200
 
+    def etag(self, version: int, tier: str) -> str | None:
+        """The tag of everything that a tier sees of a published number. Null where an answer that was just read may be other than one that was
+        read of the same number before: one tag never stands for two."""
+        return f'"{version}-{tier}"' if version == self.version else None
+
     def hottest(self, count: int) -> list[tuple[str, str, bytes]]:
         """The pages asked for last, for warming the next version's."""
         with self._lock:
             return list(reversed(self._pages))[:count]
-
-
-def etag_of(version: int, tier: str) -> str:
-    """The tag of everything that a tier sees of a published number."""
-    return f'"{version}-{tier}"'
 
 
 def send(request: Request, page: Page) -> Response:
@@ -118,9 +125,9 @@ async def send_kept(page: Page, scope: Scope, send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def matches(given: str | None, etag: str) -> bool:
+def matches(given: str | None, etag: str | None) -> bool:
     """Whether If-None-Match names a tag (weak comparison, RFC 9110, 13.1.2)."""
-    if given is None:
+    if given is None or etag is None:
         return False
     tags = [tag.strip().removeprefix("W/") for tag in given.split(",")]
     return "*" in tags or etag in tags
@@ -150,7 +157,7 @@ def published(
         if made is None:
             return None
         version, body = made
-        page = Page(body, etag_of(version, tier), media_type, request.scope.get("route"), model_of())
+        page = Page(body, pages.etag(version, tier), media_type, request.scope.get("route"), model_of())
         pages.keep(asker, path, query, version, page)
     request.scope["viewed_model"] = page.model_id
     return send(request, page)

@@ -2,23 +2,30 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from model_assets.access.users import PROFILES
 from model_assets.api.pages import Pages
+from model_assets.api.silence import Listening
 from model_assets.api.warm import Address, hottest
-from model_assets.database import plain
-from model_assets.publishing import CHANNEL
+from model_assets.database import gone_after, plain
+from model_assets.publishing import CHANNEL, COMES_AT
 
 LOG = logging.getLogger(__name__)
 ASK_EVERY = 5.0  # seconds
+SURE_FOR = 2 * ASK_EVERY  # seconds after it was asked for the number: where the next answer takes longer than ASK_EVERY nobody knows it
 AGAIN_AFTER = 1.0  # seconds after a connection was lost
+#: the number, and in how many seconds something else is read of it than when it was published
+NUMBER = f"select version, extract(epoch from {COMES_AT} - now())::float8 from catalog.published"
 
 
 class Watch(threading.Thread):
-    """Keeps `pages` at the published number. While it has no connection the number is unknown, and nothing old is served."""
+    """Keeps `pages` at the published number. While it has no connection, or one on which no answer comes, the number is unknown, and nothing old
+    is served."""
 
     heeds_within = 0.5  # seconds in which it notices that it is to end
 
@@ -60,7 +67,8 @@ class Watch(threading.Thread):
             self.pages.at_least(version)
 
     def _listen(self) -> None:
-        with psycopg.connect(self.url, autocommit=True, connect_timeout=3, application_name="model-assets api (watch)") as connection:
+        where = make_conninfo(self.url, connect_timeout=3, application_name="model-assets api (watch)", **gone_after(12))
+        with Listening.connect(where, autocommit=True) as connection:
             connection.execute(f"listen {CHANNEL}".encode())
             connection.execute(f"listen {PROFILES}".encode())
             self._look(connection)
@@ -79,15 +87,17 @@ class Watch(threading.Thread):
         before, wanted = self.pages.version, hottest(self.pages)
         while not self._asked(connection):
             pass
-        if before is not None and before != self.pages.version:
+        if wanted and self.pages.version not in (None, before):
             self.warm(wanted)
 
     def _asked(self, connection: psycopg.Connection) -> bool:
         """Ask for the number; false where somebody changed it meanwhile, so that the answer may be older than what they were told."""
-        told = self._told
-        row = connection.execute("select version from catalog.published").fetchone()
+        told, asked_at = self._told, time.monotonic()
+        row = connection.execute(NUMBER.encode()).fetchone()
         with self._knowing:
             if told != self._told:
                 return False
-            self.pages.now_is(row[0] if row else None)
+            version, seconds = row or (None, 0.0)
+            # from before the question: what the answer says of the time that is left is never too much
+            self.pages.now_is(version, until=asked_at + min(SURE_FOR, seconds))
         return True

@@ -16,6 +16,7 @@ from model_assets.backup.manifest import LEDGER, Manifest, Part, part_file, whol
 from model_assets.backup.tables import differences, table_sums
 from model_assets.errors import ModelAssetsError
 from model_assets.ledger.migrate import newest
+from model_assets.publishing import announce
 from model_assets.readiness import migrated
 from model_assets.soundness import unsound
 
@@ -126,6 +127,8 @@ def restore(
         fresh = {part: stack.enter_context(server.fresh_database(url, "restoring")) for part in targets}
         proved = load(dump, manifest, {part: one.url for part, one in fresh.items()}, tell)
         _check_proved(proved, accept_unsound)
+        with database.connect(fresh[LEDGER].url) as connection:  # a number later than any that was given out by what it replaces
+            announce(connection, whole=False)
         for one in fresh.values():
             one.release()
         replaced = _take_over(url, {targets[part]: one.name for part, one in fresh.items()}, filled)

@@ -22,6 +22,7 @@ from model_assets.backup.server import at, fresh_database, name_of
 from model_assets.database import connect, plain
 from model_assets.errors import ModelAssetsError
 from model_assets.ledger.migrate import _config, migrate, newest
+from model_assets.publishing import announce
 from model_assets_tests.backup.conftest import databases, execute, reseal
 from model_assets_tests.small_ledger import assert_sound, load, model, payload
 from model_assets_tests.small_ledger import at as instant
@@ -66,6 +67,17 @@ def test_work_goes_on_where_a_restore_ends(dump: Path, new_url: Name) -> None:
     load(url, instant(400), payload(model("lab/a"), others=500))
     assert execute(url, "select max(run_id) from ops.sync_run")[0][0] == numbers + 1
     assert migrate(url) == newest()
+
+
+def test_what_is_restored_has_a_later_number_than_any_that_what_it_replaces_gave_out(
+    settled_copy: str, tmp_path: Path, new_url: Name
+) -> None:
+    backup = back_up(settled_copy, tmp_path / "ledger.dump").dump
+    with connect(settled_copy) as connection:
+        given = announce(connection)
+    url = new_url()
+    restore(backup, url)
+    assert execute(url, "select version from catalog.published")[0][0] > given
 
 
 def test_a_damaged_backup_is_not_restored(dump: Path, new_url: Name, server: str) -> None:

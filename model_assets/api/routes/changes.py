@@ -14,7 +14,8 @@ from starlette.datastructures import URL
 from starlette.responses import Response
 
 from model_assets.access.visibility import widened
-from model_assets.api.asking import Name, Words
+from model_assets.answers.plain import read_instant
+from model_assets.api.asking import Seller, Words
 from model_assets.api.callers import Anyone
 from model_assets.api.errors import Problem, documented
 from model_assets.api.pages import Page as Bytes
@@ -22,6 +23,7 @@ from model_assets.api.pages import send
 from model_assets.changes.feed import LIMIT, Asked, BadCursor, read_cursor, read_page
 from model_assets.changes.formats import ATOM_TYPE, JSON, JSON_FEED_TYPE, atom, json_feed
 from model_assets.changes.record import TYPES
+from model_assets.errors import ModelAssetsError
 
 router = APIRouter(prefix="/api/v1", tags=["changes"])
 FORMATS = {"json": JSON, "atom": ATOM_TYPE, "jsonfeed": JSON_FEED_TYPE}
@@ -53,10 +55,11 @@ class Changes(BaseModel):
 
 
 def _readable(given: object) -> object:
-    """What was given, if it can be an instant. Raises ValueError."""
+    """What was given, if it can be an instant; not so a number, which would be seconds since 1970. Raises ValueError."""
     try:
+        read_instant(str(given))
         return TypeAdapter(datetime).validate_python(given)
-    except ValidationError:
+    except (ModelAssetsError, ValidationError):
         raise ValueError("that is no instant. Write one like 2026-05-19T02:00:00Z, or a day like 2026-05-19, or leave it out") from None
 
 
@@ -70,7 +73,7 @@ class ChangesAsked(BaseModel):
     model: Words | None = Field(
         default=None, description="only of this model, plan or offer, by its id here: POST /api/v1/resolve says which"
     )
-    provider: Name | None = None
+    provider: Seller | None = Field(default=None, description="who sells it, as any source spells it")
     since: Annotated[datetime | None, BeforeValidator(_readable)] = Field(
         default=None, description="only what was so from this instant on (UTC unless it says otherwise)"
     )
@@ -105,7 +108,7 @@ def changes(request: Request, caller: Anyone, asked: Annotated[ChangesAsked, Que
         wanted = Asked(_types(asked.type), asked.model, asked.provider, None if asked.since is None else _utc(asked.since), asked.limit)
         order = asked.order or ("oldest" if kind == "json" else "newest")
         version, body = _made(request, tier, wanted, asked.cursor, kind, newest_first=order == "newest")
-        page = Bytes(body, f'"{version}-{tier}-{kind}"', FORMATS[kind])
+        page = Bytes(body, parts.pages.etag(version, f"{tier}-{kind}"), FORMATS[kind])
         parts.pages.keep(tier, request.scope["path"], key, version, page)
     return send(request, page)
 

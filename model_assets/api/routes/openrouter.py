@@ -10,7 +10,7 @@ from starlette.responses import Response
 from model_assets.api.callers import Anyone
 from model_assets.api.errors import documented
 from model_assets.api.openrouter_shape import DEFAULT, LISTED, in_shape
-from model_assets.api.pages import INWARD, Page, etag_of, send
+from model_assets.api.pages import INWARD, Page, send
 
 router = APIRouter(tags=["OpenRouter's shape"])
 #: what only admins may see, gone or not: by its own id, and by each under which OpenRouter lists or listed it
@@ -102,12 +102,13 @@ def models(request: Request, caller: Anyone, asked: Annotated[Asked, Query()]) -
         found = json.loads(text)
         if not found["listed"]:
             return _elsewhere(request, caller.tier)
-        page = Page(body_of([in_shape(row, enhanced=enhanced) for row in found["models"]]), etag_of(found["version"], caller.tier))
+        body = body_of([in_shape(row, enhanced=enhanced) for row in found["models"]])
+        page = Page(body, parts.pages.etag(found["version"], caller.tier))
         parts.pages.keep(caller.tier, "/api/models", key, found["version"], page)
     if caller.user_id is not None and (default := parts.database.json(DEFAULT, {"user_id": caller.user_id})):
         body, place = with_first(page.body, default)
         if place:
-            page = Page(body, f'{page.etag[:-1]}-{place}"')
+            page = Page(body, page.etag and f'{page.etag[:-1]}-{place}"')
     return _told(send(request, page), "database", page.body)
 
 
