@@ -76,6 +76,21 @@ def test_all_providers_are_told_the_cheapest_first_where_none_is_named(ask: Run)
     assert [row[:2] for row in cells(out)] == [
         ["zai-coding-plan:zhipuai/glm-4.7", "0 USD (included)"], ["openrouter:zhipuai/glm-4.7", "0.4 USD"], ["zai:zhipuai/glm-4.7", "0.6 USD"],
     ]  # fmt: skip
+    code, as_json, _ = ask("cost", "glm-4.7", "--input", 1_000_000, "--json")
+    assert [one["offer"] for one in json.loads(as_json)] == [row[0] for row in cells(out)]
+
+
+def test_a_provider_is_the_same_however_a_source_spells_it_for_a_request_and_in_a_log(ask: Run, tmp_path: Path) -> None:
+    asked = ("claude-haiku-4-5", "--input", 1000, "--at", "2026-05-19T12:00Z")
+    one, other = (ask("cost", *asked, "--provider", name, "--json") for name in ("amazon-bedrock", "bedrock"))
+    assert one == other
+    assert {answer["offer"].partition(":")[0] for answer in json.loads(one[1])} == {"amazon-bedrock"}
+    log = tmp_path / "log.csv"
+    request = {"time": "2026-05-19T12:00:00Z", "model": "amazon/nova-lite", "input": 1000, "output": 0}
+    names = ("amazon-bedrock", "bedrock", "aws", "bedrock_converse")
+    pd.DataFrame([request | {"provider": name} for name in names]).to_csv(log, index=False)
+    totals = json.loads(ask("replay", log, "--json")[1])["logged"]
+    assert (totals["rows_priced"], totals["unpriced"]) == (4, [])
 
 
 def test_the_tier_and_the_hour_decide(ask: Run) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from model_assets.answers.plain import Answer, plain
+from model_assets.answers.sellers import own_name
 from model_assets.gate import held_changes
 
 DISPUTES = """
@@ -30,7 +31,8 @@ def disputed(claim: str, while_: str) -> str:
 
 def disputes(connection: Connection, *, model: str | None, provider: str | None, everything: bool, limit: int) -> list[Answer]:
     """Disputes between sources that are open, the largest first; with `everything` those that closed as well. `model` is a canonical id."""
-    found = connection.execute(text(DISPUTES), {"model": model, "provider": provider, "everything": everything, "limit": limit})
+    bound = {"model": model, "provider": provider and own_name(provider), "everything": everything, "limit": limit}
+    found = connection.execute(text(DISPUTES), bound)
     return [plain(dict(row)) for row in found.mappings()]
 
 

@@ -6,6 +6,7 @@ from model_assets.answers.doubts import disputed
 from model_assets.answers.naming import named
 from model_assets.answers.plain import Answer, plain
 from model_assets.answers.prices import amount_in_words
+from model_assets.answers.sellers import sellers, whose_word
 from model_assets.errors import ModelAssetsError
 
 CLAIMS = f"""
@@ -18,7 +19,7 @@ from history.price as price
 join history.link as link using (source, provider, listed_id)
 left join ops.held_change as doubt on doubt.key_id = price.key_id and doubt.changed_at = lower(price.seen)
 where upper(link.seen) is null and {{condition}}
-  and (cast(:provider as text) is null or :provider in (price.provider, link.sold_by))
+  and (cast(:sellers as text[]) is null or link.sold_by = any(:sellers))
   and (cast(:meter as text) is null or price.meter = :meter)
 order by link.sold_by, offer, price.meter, price.service_tier, price.prompt_above_tokens, price.source, price.listed_id, since
 """
@@ -27,7 +28,7 @@ select link.sold_by as provider, listing.source, listing.listed_id, min(lower(li
        case when bool_or(upper(listing.seen) is null) then null else max(upper(listing.seen)) end as last_seen,
        max(listing.lifecycle) filter (where upper(listing.seen) is null) as lifecycle, max(listing.retires_on) as retires_on
 from history.listing as listing join history.link as link using (source, provider, listed_id)
-where upper(link.seen) is null and {condition} and (cast(:provider as text) is null or :provider in (listing.provider, link.sold_by))
+where upper(link.seen) is null and {condition} and (cast(:sellers as text[]) is null or link.sold_by = any(:sellers))
 group by 1, 2, 3 order by 1, 2, 3
 """
 
@@ -37,9 +38,9 @@ def history(connection: Connection, model: str, provider: str | None = None, met
 
     Raises ModelAssetsError where the id cannot be resolved, or the provider never sold it.
     """
-    meant = named(connection, model, provider)
+    meant = named(connection, model, whose_word(connection, provider, model))
     condition = "link.offer = any(:offers)" if meant.model is None else "link.model = :model and link.variant = :variant"
-    bound = meant.bound | {"provider": provider, "meter": meter}
+    bound = meant.bound | {"sellers": sellers(provider, meant), "meter": meter}
     listings = [plain(dict(row)) for row in connection.execute(text(LISTINGS.format(condition=condition)), bound).mappings()]
     rows = [plain(dict(row)) for row in connection.execute(text(CLAIMS.format(condition=condition)), bound).mappings()]
     if not listings:

@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, text
 
-from model_assets.answers.naming import Named, ids_of, lists, named
+from model_assets.answers.naming import Named, ids_of, named
 from model_assets.answers.plain import Answer, plain
+from model_assets.answers.sellers import own_name, sellers, whose_word
 from model_assets.errors import ModelAssetsError
 from model_assets.ledger.observations import instant_text
 
@@ -17,7 +18,7 @@ select {PRICE_ID.format("served")} as price_id, served.*, served.seen_since as o
        (select reasons from ops.held_change as doubt where doubt.held_id = served.held_id) as held_reasons
 from catalog.price_as_of(cast(:at as timestamptz), cast(:known as timestamptz), cast(:links as timestamptz), cast(:ids as text[])) as served
 where {{condition}}
-  and (cast(:provider as text) is null or :provider in (served.provider, served.source_provider))
+  and (cast(:sellers as text[]) is null or served.provider = any(:sellers))
   and (cast(:meter as text) is null or served.meter = :meter)
 order by served.model, served.provider, served.offer, array_position(array['input', 'output', 'cache_read', 'cache_write_5m', 'cache_write_1h'], served.meter),
          served.meter, served.service_tier <> 'standard', served.service_tier, served.prompt_above_tokens, served.time_window nulls first, served.detail
@@ -43,7 +44,7 @@ def prices(
     """
     at, known = as_of or datetime.now(UTC), known_at or datetime.now(UTC)
     then = None if links_now or as_of is None else as_of
-    meant = named(connection, model, provider if lists(connection, provider, model, then) else None, then)
+    meant = named(connection, model, whose_word(connection, provider, model, then), then)
     found = connection.execute(
         text(SERVED.format(condition=meant.condition)),
         meant.bound
@@ -52,7 +53,7 @@ def prices(
             "at": at,
             "known": known,
             "links": datetime.now(UTC) if links_now else None,
-            "provider": provider,
+            "sellers": sellers(provider, meant),
             "meter": meter,
         },
     )
@@ -60,7 +61,7 @@ def prices(
     if not everything:
         rows = meant.chosen(rows, lambda row, name: row[name])
     if not rows:
-        raise ModelAssetsError(nothing_priced(connection, meant, at, known, provider, meter))
+        raise ModelAssetsError(nothing_priced(connection, meant, at, known, provider and own_name(provider), meter))
     return [row | {"served": in_words(row)} for row in rows]
 
 

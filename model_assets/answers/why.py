@@ -54,7 +54,7 @@ def why(connection: Connection, price_id: str, as_of: datetime | None = None, kn
         text(SERVED.format(condition="served.offer = :offer and served.service_tier = :service_tier and served.prompt_above_tokens = :prompt_above_tokens"
              " and served.time_window is not distinct from :time_window and served.detail is not distinct from :detail"
              " and served.currency = :currency and served.region is not distinct from :region")),
-        {**same, "ids": ids, "offer": offer, "at": at, "known": known, "links": None, "provider": None},
+        {**same, "ids": ids, "offer": offer, "at": at, "known": known, "links": None, "sellers": None},
     ).mappings().first()  # fmt: skip
     rivals = connection.execute(text(RIVALS), {**same, "ids": ids, "offer": offer, "at": at, "known": known}).mappings().all()
     return {

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from model_assets.access.visibility import widened
 from model_assets.answers.plain import plain, read_instant
+from model_assets.answers.sellers import own_name
 from model_assets.api.callers import Caller
 from model_assets.api.pages import published
 from model_assets.contracts import METERS
@@ -46,6 +47,8 @@ def _meter(given: str) -> str:
 
 Words = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(storable)]
 Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(storable)]
+#: who sells, as any source spells it
+Seller = Annotated[Name, AfterValidator(own_name)]
 Instant = Annotated[
     str,
     Field(min_length=1, max_length=40, examples=["2026-05-19T02:00Z", "2026-05-19"]),

@@ -6,6 +6,7 @@ from typing import Any
 
 from model_assets.answers.naming import ids_of
 from model_assets.answers.prices import PRICE_ID, in_words
+from model_assets.answers.sellers import sellers
 from model_assets.api.asking import Seen, part, rows
 from model_assets.api.finding import Found
 from model_assets.api.model_list import FIELDS
@@ -34,7 +35,7 @@ select {PRICE_ID.format("served")} as price_id, {PRICE_COLUMNS}, payload_sha256,
        (select reasons from ops.held_change as doubt where doubt.held_id = served.held_id) as held_reasons
 from ({{served}}) as served
 where {{condition}} and offer <> all(:hidden)
-  and (cast(:provider as text) is null or :provider in (provider, source_provider))
+  and (cast(:sellers as text[]) is null or provider = any(:sellers))
   and (cast(:meter as text) is null or meter = :meter)
 """
 PRICE_ORDER = f"""
@@ -136,7 +137,10 @@ COUNTS = """
 select (select count(*) from history.mention_link where model = :model) as mentions,
        (select count(*) from access.follow where model_id = :card) as follows,
        (select coalesce(sum(views), 0)::bigint from access.view_count where model_id = :card) as views,
-       (select count(*) from catalog.dispute where model = :model and closed_at is null and offer <> all(:hidden)) as open_disputes
+       (
+           select count(*) from catalog.dispute
+           where (model = :model or model is null and offer = :card) and closed_at is null and offer <> all(:hidden)
+       ) as open_disputes
 """
 
 
@@ -169,7 +173,8 @@ def prices(
     """What is served, as answers.prices, a part at a time: a row per offer, meter and condition. `asked` has provider, meter and everything."""
     statement = PRICE_PAGE.format(served=KNOWN_NOW if known_at is None else KNOWN_THEN, condition=found.named.condition)
     everything = asked["everything"] or found.named.names_dates
-    bound = bound_of(found, at=at, provider=asked["provider"], meter=asked["meter"], everything=everything, **known(seen, found, known_at))
+    sold_by = sellers(asked["provider"], found.named)
+    bound = bound_of(found, at=at, sellers=sold_by, meter=asked["meter"], everything=everything, **known(seen, found, known_at))
     told = part(seen, statement, bound, limit, offset)
     return [{name: value for name, value in row.items() if name != "undated"} | {"served": in_words(row)} for row in told]
 
@@ -177,7 +182,7 @@ def prices(
 def by_provider(seen: Seen, found: Found) -> list[dict[str, Any]]:
     """The base prices of each provider's offers now."""
     statement = BASE_PRICES.format(served=KNOWN_NOW, condition=found.named.condition)
-    bound = bound_of(found, at=None, provider=None, meter=None, everything=found.named.names_dates)
+    bound = bound_of(found, at=None, sellers=None, meter=None, everything=found.named.names_dates)
     sold: dict[str, dict[str, dict[str, Any]]] = {}
     for row in rows(seen.connection, statement, bound):
         parts = {name: row[name] for name in OFFER_PARTS}

@@ -9,7 +9,7 @@ import click
 from sqlalchemy import text
 
 from model_assets import answers
-from model_assets.access.words import STATUSES, Word, change, nearest
+from model_assets.access.words import STATUSES, Word, change, nearest, unknown
 from model_assets.answers import access as books
 from model_assets.cli.base import INSTANT, MOST_ROWS, WORDS, as_json, cli
 from model_assets.database import connect
@@ -62,8 +62,7 @@ def show(model: str, json_wanted: bool) -> None:
         found = books.access_of(connection, model)
         near = nearest(connection, model) if found is None else []
     if found is None:
-        hint = f" The nearest are: {', '.join(near)}." if near else ""
-        raise ModelAssetsError(f"There is no model {model!r} to decide on.{hint}")
+        raise ModelAssetsError(unknown(model, near))
     if json_wanted:
         print_json(found)
         return

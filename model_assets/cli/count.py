@@ -75,7 +75,8 @@ def cost(
     used = usage(said)
     with connect(existing_ledger(read_settings(), start=True)) as connection:
         offers = offers_at(connection, model, at or now, known_at or now, provider)
-    found = {offer: evaluate(rows, used, at or now, tier, region) for offer, rows in offers.items()}
+    answers = {offer: evaluate(rows, used, at or now, tier, region) for offer, rows in offers.items()}
+    found = dict(sorted(answers.items(), key=in_order))
     if json_wanted:
         print_json([as_plain(offer, answer) for offer, answer in found.items()])
         return
@@ -84,10 +85,7 @@ def cost(
         print_rows([line_of(line) for line in answer.lines], ("meter", "quantity", "price", "amount", "source", "why"), offer)
         say(f"total  {total(answer)}")
     else:
-        rows = [
-            {"offer": offer, "cost": total(answer), "why": "; ".join(answer.warnings)}
-            for offer, answer in sorted(found.items(), key=in_order)
-        ]
+        rows = [{"offer": offer, "cost": total(answer), "why": "; ".join(answer.warnings)} for offer, answer in found.items()]
         print_rows(rows, ("offer", "cost", "why"))
     for warning in dict.fromkeys(warning for answer in found.values() for warning in answer.warnings) if len(found) == 1 else ():
         say(printable(warning))

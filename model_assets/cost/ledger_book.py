@@ -6,8 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from model_assets.answers.naming import Named, ids_of, lists, named
+from model_assets.answers.naming import Named, ids_of, named
 from model_assets.answers.prices import nothing_priced
+from model_assets.answers.sellers import own_name, sellers, whose_word
 from model_assets.cost.book import Served, Unpriced
 from model_assets.cost.table import PriceRow, row_of
 from model_assets.errors import ModelAssetsError
@@ -33,9 +34,9 @@ class LedgerBook:
         rows = self.connection.execute(
             text(
                 f"select *, lower(served_in) as since, upper(served_in) as until from catalog.price_span where {meant.condition}"
-                " and (cast(:provider as text) is null or :provider in (provider, source_provider))"
+                " and (cast(:sellers as text[]) is null or provider = any(:sellers))"
             ),
-            meant.bound | {"provider": provider or None},
+            meant.bound | {"sellers": sellers(provider or None, meant)},
         )
         offers: dict[str, list[dict[str, Any]]] = {}
         for row in rows.mappings():
@@ -58,10 +59,10 @@ def _the_one(meant: Named, offers: dict[str, list[dict[str, Any]]], provider: st
         return Unpriced(f"{what} was never priced{f' at {provider}' if provider else ''}")
     if len(offers) == 1:
         return next(iter(offers))
-    sellers = sorted({rows[0]["provider"] for rows in offers.values()})
-    if len(sellers) > 1:
+    sold_by = sorted({rows[0]["provider"] for rows in offers.values()})
+    if len(sold_by) > 1:
         return Unpriced(
-            f"{what} is sold by {len(sellers)} providers ({', '.join(sellers[:4])}, ...): say by which, in the log or by --as-provider"
+            f"{what} is sold by {len(sold_by)} providers ({', '.join(sold_by[:4])}, ...): say by which, in the log or by --as-provider"
         )
     named_parts = {part: getattr(meant, part, "") or "" for part in PARTS}
     just = [offer for offer, rows in offers.items() if all((rows[0][part] or "") == named_parts[part] for part in PARTS)]
@@ -70,7 +71,7 @@ def _the_one(meant: Named, offers: dict[str, list[dict[str, Any]]], provider: st
     of_listing = [offer for offer, rows in offers.items() if any(row["listed_id"] == meant.given for row in rows)]
     if len(of_listing) == 1:
         return of_listing[0]
-    return Unpriced(f"{what} is sold by {sellers[0]} in {len(offers)} ways ({', '.join(sorted(offers)[:4])}, ...): use the exact id")
+    return Unpriced(f"{what} is sold by {sold_by[0]} in {len(offers)} ways ({', '.join(sorted(offers)[:4])}, ...): use the exact id")
 
 
 def offers_at(
@@ -80,20 +81,20 @@ def offers_at(
 
     Raises ModelAssetsError where the id cannot be resolved, or nothing of it has a price then.
     """
-    meant = named(connection, model, provider if lists(connection, provider, model) else None)
+    meant = named(connection, model, whose_word(connection, provider, model))
     rows = connection.execute(
         text(
             f"select * from catalog.price_as_of(cast(:at as timestamptz), cast(:known as timestamptz), null, cast(:ids as text[]))"
             f" where {meant.condition}"
-            " and (cast(:provider as text) is null or :provider in (provider, source_provider)) order by provider, offer"
+            " and (cast(:sellers as text[]) is null or provider = any(:sellers)) order by provider, offer"
         ),
-        meant.bound | {"ids": ids_of(connection, meant), "at": at, "known": known_at, "provider": provider},
+        meant.bound | {"ids": ids_of(connection, meant), "at": at, "known": known_at, "sellers": sellers(provider, meant)},
     )
     offers: dict[str, list[PriceRow]] = {}
     for row in meant.chosen(rows.mappings().all(), lambda row, name: row[name]):
         offers.setdefault(anywhere(row["offer"]), []).append(_row(row))
     if not offers:
-        raise ModelAssetsError(nothing_priced(connection, meant, at, known_at, provider))
+        raise ModelAssetsError(nothing_priced(connection, meant, at, known_at, provider and own_name(provider)))
     return offers
 
 

@@ -1,5 +1,6 @@
 """What requests cost, in order and as JSON can hold it."""
 
+from decimal import Decimal
 from typing import Any
 
 from model_assets.answers.plain import plain
@@ -17,7 +18,8 @@ def as_plain(offer: str, answer: Answer) -> dict[str, Any]:
     """An answer for JSON."""
     lines = [
         {
-            "meter": line.meter, "quantity": str(line.quantity), "per": line.per, "currency": line.currency, "state": line.state, "why": line.why,
+            "meter": line.meter, "quantity": decimal_text(Decimal(line.quantity)), "per": line.per, "currency": line.currency, "state": line.state,
+            "why": line.why,
             "unit_amount": None if line.unit_amount is None else decimal_text(line.unit_amount),
             "amount": None if line.amount is None else decimal_text(line.amount),
             **({name: getattr(line.row, name) for name in ("source", "listed_id", "rule", "held", "disputed", "unconfirmed")} if line.row else {}),

@@ -14,8 +14,12 @@ from model_assets.cost.evaluate import evaluate
 from model_assets.cost.ledger_book import offers_at
 from model_assets.cost.usage import usage
 from model_assets.database import connect
-from model_assets_tests.api.conftest import Api, republish
+from model_assets.settings import read_settings
+from model_assets.settling import settle
+from model_assets_tests.api.conftest import Api, republish, serving
 from model_assets_tests.api.injections import INJECTIONS
+from model_assets_tests.conftest import copy_of
+from model_assets_tests.small_ledger import at, load
 
 MODEL, OTHER = "openai/gpt-4o", "openai/gpt-4o-mini"
 ONE = f"/api/v1/models/{MODEL}"
@@ -65,6 +69,35 @@ def test_a_page_names_the_source_of_each_attribute_and_the_prices_of_each_provid
     assert told == {(row["offer"], row["meter"], row["region"]): row["served"] for row in plain}
     assert found["counts"]["offers"] == found["offers"] > 0
     assert {"openai", "openrouter"} <= {start["provider"] for start in found["quick_start"]}
+
+
+def test_a_listing_of_no_known_model_counts_the_disputes_about_it(own_api: Api) -> None:
+    with own_api.connect() as connection:
+        (listing,) = connection.execute("select min(offer) from catalog.offer where model is null").fetchone()
+        doubted = "provider = 'deepseek' and closed_at is null"
+        connection.execute(f"update catalog.dispute set model = null, offer = %s where {doubted}", [listing])
+    open_ones = own_api.get("/api/v1/disputes", "admin", model=listing)["meta"]["total"]
+    assert own_api.get(f"/api/v1/models/{quoted(listing)}", "admin")["data"]["counts"]["open_disputes"] == open_ones > 0
+
+
+def test_a_provider_is_the_same_however_a_source_spells_it(api: Api) -> None:
+    spellings = [
+        ("amazon-bedrock", "bedrock", "anthropic/claude-haiku-4-5"), ("google", "gemini", "google/gemini-2.5-flash"),
+        ("deepseek", "DeepSeek", "deepseek/deepseek-chat"),
+    ]  # fmt: skip
+    of_model = [f"/api/v1/models/{{}}/{part}" for part in ("prices", "offers", "history")]
+    paths = [*of_model, "/api/v1/disputes", "/api/v1/changes", "/api/v1/models", "/v1/models", "/api/admin/models"]
+    told_of = set()
+    for own, spelled, model in spellings:
+        for path in paths:
+            one, other = (api.get(path.format(model), "admin", provider=name) for name in (own, spelled))
+            assert one | {"timestamp": None} == other | {"timestamp": None}, (path, spelled)
+            told_of |= {path} if one.get("changes") or one.get("data") else set()
+        asked = {"model": model, "usage": {"input": 1000}, "at": "2026-05-19T12:00Z"}
+        one, other = (api.client("admin").post("/api/v1/cost", json=asked | {"provider": name}).json()["data"] for name in (own, spelled))
+        assert one == other
+        assert {cost["offer"].partition(":")[0] for cost in one} == {own}
+    assert told_of == set(paths)
 
 
 @pytest.mark.parametrize("given", [MODEL, "gpt-4o-mini", "anthropic/claude-haiku-4-5", "openai/gpt-4o:batch"])
@@ -142,6 +175,20 @@ def test_compared_models_differ_where_it_is_said(api: Api) -> None:
         assert api.client().get("/api/v1/models/compare", params={"ids": wrong}).status_code == 422
 
 
+def test_ten_long_ids_can_be_compared_and_none_is_longer_than_an_id_may_be(api: Api) -> None:
+    with api.connect() as connection:
+        found = connection.execute(
+            "select provider || '/' || max(listed_id) from history.link where upper_inf(seen) and length(listed_id) > 20 and model is not null"
+            " group by provider, model order by length(max(listed_id)) desc limit 10"
+        ).fetchall()
+    ids = [one for (one,) in found]
+    assert len(", ".join(ids)) > 300
+    assert [*api.get("/api/v1/models/compare", "admin", ids=", ".join(ids))["data"]["asked"]] == ids
+    longest = [f"{number}{'x' * 299}" for number in range(10)]
+    assert api.client().get("/api/v1/models/compare", params={"ids": ", ".join(longest)}).status_code == 404
+    assert api.client().get("/api/v1/models/compare", params={"ids": f"{MODEL},{longest[0]}x"}).status_code == 422
+
+
 def test_providers_are_counted_over_what_the_caller_sees(api: Api) -> None:
     for tier in ("free", "enterprise"):  # see access/test_followed_at_once.py for what is hidden
         visible = {row["id"] for row in api.get("/api/v1/models", tier, limit=100)["data"]}
@@ -180,6 +227,21 @@ def test_a_cost_is_exact_and_that_of_the_command_line(api: Api) -> None:
     assert found[0]["totals"]["USD"] == "3.08642225"
 
 
+def test_a_number_counts_with_all_the_digits_it_is_written_with(api: Api) -> None:
+    client = api.client("pro")
+
+    def asked(count: str) -> Any:
+        body = f'{{"model": "gpt-4o", "provider": "openai", "usage": {{"input": {count}}}}}'
+        return client.post("/api/v1/cost", content=body, headers={"Content-Type": "application/json"})
+
+    for count in ("123456789012345.123456", '"123456789012345.123456"', "0.000000000001"):
+        assert asked(count).json()["data"][0]["lines"][0]["quantity"] == count.strip('"')
+    for wrong in ("1e400", "NaN", "-0.5", "0.0000000000001"):
+        assert asked(wrong).status_code == 422, wrong
+    for wrong in ("1e99999999999999999999999", "1.2.3"):
+        assert asked(wrong).status_code in (400, 422), wrong
+
+
 def test_a_provider_that_never_sold_the_model_is_not_found_and_one_that_did_not_yet_has_no_price(api: Api) -> None:
     asked = {"model": MODEL, "usage": {"input": 1}}
     for provider in ("anthropic", "no such provider"):
@@ -215,6 +277,22 @@ def test_ids_are_resolved_together_and_an_unknown_one_is_said_to_be(api: Api) ->
     assert found[0]["links"][0].keys() >= {"rule", "confidence", "snapshot", "variant"}
     assert api.client().post("/api/v1/resolve", json={"ids": ["x"] * 101}).status_code == 422
     assert api.client().post("/api/v1/resolve", json={"ids": []}).status_code == 422
+
+
+def test_an_id_of_several_listings_of_no_known_model_is_ambiguous_as_its_page_says(server: str, template: str) -> None:
+    names = ["unheard-of-by-anybody", *(f"crowd-{number}" for number in range(40))]
+    models = [{"id": name, "prices": {"input_mtok": 1, "output_mtok": 2}} for name in names]
+    body = json.dumps([{"id": host, "models": models} for host in ("one-host", "another-host")]).encode()
+    with copy_of(server, template) as url:
+        load(url, at(0), body, "genai_prices")
+        settle(url, read_settings({}).model_policy_file)
+        with serving(url) as api:
+            ids = ["unheard-of-by-anybody", "one-host/unheard-of-by-anybody"]
+            both, one = api.client("admin").post("/api/v1/resolve", json={"ids": ids}).json()["data"]
+            assert (both["status"], both["model"]) == ("ambiguous", None)
+            assert {link["provider"] for link in both["links"]} == {"one-host", "another-host"}
+            assert (one["status"], len(one["links"])) == ("unresolved", 1)
+            assert [api.client("admin").get(f"/api/v1/models/{given}").status_code for given in ids] == [409, 200]
 
 
 def test_every_id_of_openrouters_list_leads_to_what_its_entry_is_whatever_else_is_called_so(api: Api) -> None:

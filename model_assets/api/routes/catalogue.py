@@ -70,9 +70,16 @@ class Item(BaseModel):
     prices: dict[str, Amount] = Field(
         default={}, description="least base price by meter, each of whichever offer has it; `/prices` and `/offers` say of whom"
     )
-    cheapest_offer: str | None = Field(None, description="paid offer with the least input plus output price; null where nobody asks money")
+    cheapest_offer: str | None = Field(
+        default=None,
+        description="paid offer with the least input plus output price, but no plan and none that is disputed, held or unconfirmed; null where there is no"
+        " other",
+    )
     free: bool = Field(default=False, description="whether some offer is free: proven, not for want of a price")
-    disputed: bool = Field(default=False, description="whether sources name different base prices for some offer")
+    disputed: bool = Field(
+        default=False,
+        description="whether different base prices are named for some offer: also by two listings of one source, while /disputes takes one word of each",
+    )
     new: bool = Field(default=False, description="whether it was released within the last 30 days")
     first_seen: str | None = None
     changed_at: str | None = Field(default=None, description="when something that is said of it, or a served price, changed last")

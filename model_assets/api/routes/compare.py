@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from starlette.responses import Response
 
 from model_assets.api import model_facts as facts
-from model_assets.api.asking import Meta, Seen, Words, answer
+from model_assets.api.asking import Meta, Seen, answer, storable
 from model_assets.api.callers import Anyone
 from model_assets.api.errors import documented
 from model_assets.api.finding import find
@@ -17,11 +17,14 @@ from model_assets.api.routes.model import Strict
 router = APIRouter(prefix="/api/v1", tags=["models"])
 #: what says which model it is, or when somebody looked: no attribute to compare
 NOT_COMPARED = ("id", "first_seen", "changed_at")
+MOST, LONGEST = 10, 300  # ids; characters of one of them
 
 
 def _two_to_ten(given: str) -> str:
-    if not 2 <= len(_ids(given)) <= 10:
+    if not 2 <= len(_ids(given)) <= MOST:
         raise ValueError("name two to ten different ids, separated by commas")
+    if any(len(one) > LONGEST for one in _ids(given)):
+        raise ValueError(f"no id has more than {LONGEST} characters")
     return given
 
 
@@ -32,8 +35,11 @@ def _ids(given: str) -> list[str]:
 class Compared(Strict):
     """What to compare."""
 
-    ids: Annotated[Words, Field(max_length=3000, examples=["openai/gpt-4o,openai/gpt-4o-mini"]), AfterValidator(_two_to_ten)] = Field(
-        description="two to ten ids of any source, separated by commas"
+    ids: Annotated[str, AfterValidator(storable), AfterValidator(_two_to_ten)] = Field(
+        min_length=1,
+        max_length=MOST * (LONGEST + 2),  # a comma and a blank between them
+        description="two to ten ids of any source, separated by commas",
+        examples=["openai/gpt-4o,openai/gpt-4o-mini"],
     )
 
 

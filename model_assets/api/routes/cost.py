@@ -1,15 +1,18 @@
 """What a request would cost."""
 
+import json
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import text
 from starlette.responses import Response
 
-from model_assets.answers.naming import lists
+from model_assets.answers.sellers import sellers, whose_word
 from model_assets.api import model_facts as facts
 from model_assets.api.asking import Instant, Meta, Name, Seen, Words, instant, told
 from model_assets.api.callers import Anyone
@@ -21,10 +24,30 @@ from model_assets.cost.plain import as_plain, in_order
 from model_assets.cost.table import PriceRow, row_of
 from model_assets.cost.usage import Quantity, usage
 
-router = APIRouter(prefix="/api/v1", tags=["cost"])
-#: whether a provider, by its own name or as a source calls it, sells what is meant, or did
+
+class ExactRequest(Request):
+    """A request whose numbers are read as they are written: a binary float would keep fifteen digits of them."""
+
+    async def json(self) -> Any:
+        return json.loads(await self.body(), parse_float=Decimal)
+
+
+class ExactRoute(APIRoute):
+    """A route that reads its body so."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def exactly(request: Request) -> Response:
+            return await handle(ExactRequest(request.scope, request.receive))
+
+        return exactly
+
+
+router = APIRouter(prefix="/api/v1", tags=["cost"], route_class=ExactRoute)
+#: whether one of them sells what is meant, or did
 SOLD_BY = """
-select exists (select from history.link where {condition} and offer <> all(:hidden) and :provider in (provider, sold_by) and upper_inf(seen))
+select exists (select from history.link where {condition} and offer <> all(:hidden) and sold_by = any(:sellers) and upper_inf(seen))
 """
 Counted = Annotated[Decimal, Field(ge=0, le=10**15, max_digits=30, decimal_places=12, allow_inf_nan=False)]
 
@@ -43,7 +66,7 @@ class CostRequest(BaseModel):
         " input has no cached tokens in it, output has those of reasoning"
     )
     details: Annotated[dict[Name, Name], Field(max_length=20)] = Field(default={}, description="size or quality by meter")
-    provider: Name | None = Field(default=None, description="only at this provider")
+    provider: Name | None = Field(default=None, description="only at this provider, as any source spells it")
     service_tier: Name = Field(default="standard", description="standard, batch, flex, priority, ...")
     region: Annotated[str, Field(max_length=100, pattern=r"^[^\x00]*$")] = ""
     at: Instant | None = Field(default=None, description="when the request is made (now unless given)")
@@ -82,8 +105,7 @@ def cost(request: Request, caller: Anyone, asked: CostRequest) -> Response:
     at = instant(asked.at) or datetime.now(UTC)
 
     def make(seen: Seen) -> object:
-        provider = asked.provider if lists(seen.connection, asked.provider, asked.model) else None
-        found = find(seen, asked.model, provider)
+        found = find(seen, asked.model, whose_word(seen.connection, asked.provider, asked.model))
         seen.meta["resolved_as"] = found.resolved_as
         if asked.provider is not None:
             _check_sold_by(seen, found, asked.provider)
@@ -98,7 +120,7 @@ def cost(request: Request, caller: Anyone, asked: CostRequest) -> Response:
 def _check_sold_by(seen: Seen, found: Found, provider: str) -> None:
     """Raises Problem, 404, where a provider never sold what is meant, as far as the caller may see."""
     query = text(SOLD_BY.format(condition=found.named.condition))
-    if not seen.connection.execute(query, facts.bound_of(found, provider=provider)).scalar_one():
+    if not seen.connection.execute(query, facts.bound_of(found, sellers=sellers(provider, found.named))).scalar_one():
         said = f"{provider[:100]!r} never sold {found.named.given[:200]!r}. GET /api/v1/models/{found.card}/offers names who does."
         raise Problem(404, None, said)
 
@@ -107,11 +129,8 @@ def price_lists(seen: Seen, found: Found, at: datetime, known_at: datetime | Non
     """offer -> its price list as it held at an instant, of the offers that are meant; as cost.ledger_book.offers_at."""
     served = facts.KNOWN_NOW if known_at is None else facts.KNOWN_THEN
     query = text(facts.PRICES.format(served=served, condition=found.named.condition))
-    told = (
-        seen.connection.execute(query, facts.bound_of(found, at=at, provider=provider, meter=None, **facts.known(seen, found, known_at)))
-        .mappings()
-        .all()
-    )
+    bound = facts.bound_of(found, at=at, sellers=sellers(provider, found.named), meter=None, **facts.known(seen, found, known_at))
+    told = seen.connection.execute(query, bound).mappings().all()
     offers: dict[str, list[PriceRow]] = {}
     for row in found.named.chosen(told, lambda row, name: row[name]):
         offers.setdefault(anywhere(row["offer"]), []).append(row_of(dict(row)))

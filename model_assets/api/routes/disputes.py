@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from model_assets.access.visibility import sees, shows
 from model_assets.answers.plain import plain
-from model_assets.api.asking import Meta, Name, Seen, Words, answer, part
+from model_assets.api.asking import Meta, Seen, Seller, Words, answer, part
 from model_assets.api.callers import Anyone
 from model_assets.api.errors import documented
 from model_assets.api.finding import find
@@ -32,7 +32,7 @@ class OfDisputes(Paged):
 
     status: Literal["open", "all"] = Field(default="open", description="all: those that closed as well")
     model: Words | None = Field(default=None, description="only of this model; any id of any source")
-    provider: Name | None = None
+    provider: Seller | None = Field(default=None, description="who sells it, as any source spells it")
 
 
 class Disputes(BaseModel):

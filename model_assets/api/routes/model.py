@@ -7,9 +7,9 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from model_assets.answers.naming import lists
+from model_assets.answers.sellers import whose_word
 from model_assets.api import model_facts as facts
-from model_assets.api.asking import Instant, Meta, Meter, ModelId, Name, Seen, answer, instant, part, rows
+from model_assets.api.asking import Instant, Meta, Meter, ModelId, Name, Seen, Seller, answer, instant, part, rows
 from model_assets.api.callers import Anyone
 from model_assets.api.errors import documented
 from model_assets.api.finding import Found, find
@@ -46,7 +46,7 @@ class OfPrices(Strict):
 
     as_of: Instant | None = Field(default=None, description="the instant they are for (now unless given); a day is its end")
     known_at: Instant | None = Field(default=None, description="by what was known at this instant")
-    provider: Name | None = None
+    provider: Name | None = Field(default=None, description="who sells it, as any source spells it")
     meter: Meter | None = None
     everything: bool = Field(
         default=False, description="dated snapshots too, where the id names none and the provider sells it without a date"
@@ -56,14 +56,14 @@ class OfPrices(Strict):
 class OfHistory(Paged):
     """Which changes of prices."""
 
-    provider: Name | None = None
+    provider: Seller | None = Field(default=None, description="who sells it, as any source spells it")
     meter: Meter | None = None
 
 
 class OfOffers(Paged):
     """Which offers."""
 
-    provider: Name | None = None
+    provider: Seller | None = Field(default=None, description="who sells it, as any source spells it")
 
 
 class OfScores(Paged):
@@ -133,8 +133,7 @@ def prices(request: Request, caller: Anyone, model_id: ModelId, asked: Annotated
 
     def make(seen: Seen) -> object:
         at = instant(asked.as_of)
-        provider = asked.provider if lists(seen.connection, asked.provider, model_id, at) else None
-        found = _found(seen, model_id, provider, at)
+        found = _found(seen, model_id, whose_word(seen.connection, asked.provider, model_id, at), at)
         return facts.prices(seen, found, asked.model_dump(), at, instant(asked.known_at), asked.limit, asked.offset)
 
     return answer(request, caller, make)

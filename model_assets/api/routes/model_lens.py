@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from model_assets.access.visibility import sees
-from model_assets.api.asking import ModelId, Name, tier_of, utc
+from model_assets.api.asking import ModelId, Seller, tier_of, utc
 from model_assets.api.callers import Anyone
 from model_assets.api.errors import documented, not_found
 from model_assets.api.pages import published
@@ -139,7 +139,7 @@ class Asked(BaseModel):
     model_config = ConfigDict(extra="forbid")
     limit: int = Field(default=20, ge=1, le=100)
     offset: int = Field(default=0, ge=0, le=1_000_000)
-    provider: Name | None = None
+    provider: Seller | None = Field(default=None, description="who sells it, as any source spells it")
 
 
 @router.get("/models", response_model=LensModels)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from model_assets.answers.naming import first_hand
+from model_assets.answers.sellers import whose_word
 from model_assets.api.asking import Instant, Meta, Name, Seen, Words, instant, told
 from model_assets.api.callers import Anyone
 from model_assets.api.finding import card_of, links_of, unsold, visible
@@ -23,7 +24,7 @@ class ResolveRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"ids": ["gpt-4o-2024-08-06", "openai/gpt-4o"]}]})
 
     ids: Annotated[list[Words], Field(min_length=1, max_length=100)]
-    provider: Name | None = Field(default=None, description="the ids as this provider's")
+    provider: Name | None = Field(default=None, description="the ids as this provider's, as any source spells it")
     as_of: Instant | None = Field(default=None, description="by what was believed at this instant")
 
 
@@ -50,7 +51,7 @@ class Resolution(BaseModel):
 
     given: str
     status: Literal["resolved", "ambiguous", "unresolved", "unknown"] = Field(
-        description="ambiguous: several models; unresolved: listed, and no known model; unknown: nothing that you see has it"
+        description="ambiguous: several models, or several listings of none; unresolved: listed, and no known model; unknown: nothing that you see has it"
     )
     model: str | None
     links: list[ListedAs]
@@ -71,17 +72,21 @@ def resolve(request: Request, caller: Anyone, asked: ResolveRequest) -> Response
         known: dict[str, dict[str, Any]] = {}
         for given in asked.ids:
             if given not in known:
-                links = visible(seen, links_of(seen, given, asked.provider, instant(asked.as_of)))
-                meant = {link.model for link in first_hand(seen.connection, links) if link.model}
-                known[given] = _resolution(given, meant, unsold(seen, links))
+                at = instant(asked.as_of)
+                provider = whose_word(seen.connection, asked.provider, given, at) or asked.provider
+                links = visible(seen, links_of(seen, given, provider, at))
+                known[given] = _resolution(given, first_hand(seen.connection, links), unsold(seen, links))
         return [known[given] for given in asked.ids]
 
     _, body = told(request, caller, make)
     return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
-def _resolution(given: str, models: set[str], links: Sequence[Link]) -> dict[str, Any]:
-    status = ("resolved" if len(models) == 1 else "ambiguous") if models else "unresolved" if links else "unknown"
+def _resolution(given: str, meant: Sequence[Link], links: Sequence[Link]) -> dict[str, Any]:
+    """`meant` are those of its links that count, as in `finding.find`."""
+    models = {link.model for link in meant if link.model}
+    several = len(models or {card_of(link) for link in meant}) > 1
+    status = "ambiguous" if several else "resolved" if models else "unresolved" if links else "unknown"
     told = [_told(link) for link in links[:100]]
     distinct = [one for place, one in enumerate(told) if one not in told[:place]]
     return {"given": given, "status": status, "model": min(models) if len(models) == 1 else None, "links": distinct}
