@@ -108,6 +108,11 @@ def nearest(connection: Connection, model_id: str, count: int = 3) -> list[str]:
     return list(dict.fromkeys([*same_end, *get_close_matches(model_id, known, count)]))[:count]
 
 
+def unknown(model_id: str, near: Sequence[str]) -> str:
+    """That there is no such model, as a person is told who would decide on it."""
+    return f"There is no model {model_id!r} to decide on." + (f" The nearest are: {', '.join(near)}." if near else "")
+
+
 def _write(connection: Connection, row: dict[str, Any], said: dict[str, Any], actor: str) -> None:
     """Bring one decision to what is said; a row on which nothing is said any more is the policy's again."""
     after = row | said
@@ -138,8 +143,7 @@ def _troubles(connection: Connection, words: Sequence[tuple[str, Word, int | Non
         if row is None:
             # of the first only, which is the one that is told: looking takes long where there are many models, and others wait meanwhile
             near = [] if any(one.code == "unknown_model" for one in troubles) else nearest(connection, model_id)
-            hint = f" The nearest are: {', '.join(near)}." if near else ""
-            troubles.append(Trouble(place, model_id, "unknown_model", f"There is no model {model_id!r} to decide on.{hint}"))
+            troubles.append(Trouble(place, model_id, "unknown_model", unknown(model_id, near)))
         elif any(model_id == other for other, _, _ in words[:place]):
             troubles.append(Trouble(place, model_id, "named_twice", f"{model_id} is named twice. Say everything of it in one place."))
         elif version is not None and row["version"] != version:

@@ -133,8 +133,8 @@ class AdminArea(BaseRoute):
 @contextmanager
 def writing_as(request: Request, caller: Caller, why: str) -> Iterator[Connection]:
     """A transaction in which an admin changes something that is audited."""
-    actor, number = str(caller.user_id), request_id(request)
-    with request.app.state.parts.database.writing(actor, number, why) as connection, speaking(connection, actor, why, number):
+    actor, number, database = str(caller.user_id), request_id(request), request.app.state.parts.database
+    with database.in_line(), database.writing(actor, number, why) as connection, speaking(connection, actor, why, number):
         yield connection
 
 

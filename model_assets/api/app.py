@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from model_assets.api import openapi
 from model_assets.api.admin import AdminArea
+from model_assets.api.arriving import Arriving
 from model_assets.api.database import Database
 from model_assets.api.errors import add_handlers
 from model_assets.api.fallback import Fallback
@@ -18,9 +19,10 @@ from model_assets.api.limits import Limits
 from model_assets.api.metrics import Metrics
 from model_assets.api.middleware import Around
 from model_assets.api.pages import Pages
+from model_assets.api.parameters import known_parameters
 from model_assets.api.profiles import Profiles
 from model_assets.api.ready import Readiness
-from model_assets.api.routes import ROUTERS
+from model_assets.api.routes import ROUTERS, health
 from model_assets.api.tokens import Verifier
 from model_assets.api.views import Views
 from model_assets.api.warm import warm
@@ -71,11 +73,12 @@ def create_app(settings: Settings, url: str) -> FastAPI:
     app = FastAPI(lifespan=lifespan, **openapi.ABOUT)
     app.state.parts = parts
     for router in ROUTERS:
-        app.include_router(router)
+        # what restarts, watches and measures may add parameters of its own
+        app.include_router(router, dependencies=[Depends(known_parameters)] if router is not health.router else [])
     app.router.routes.append(AdminArea(app.router.routes))  # the last one
     metrics.know(route for router in ROUTERS for route in router.routes)
     add_handlers(app)
-    app.add_middleware(Front, pages=pages, profiles=profiles, viewed=parts.views.count)
+    app.add_middleware(Front, pages=pages, profiles=profiles, arriving=Arriving(parts.limits.address), viewed=parts.views.count)
     app.add_middleware(Around, observe=metrics.observe)
     openapi.describe(app)
     return app

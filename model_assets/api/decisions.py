@@ -25,7 +25,7 @@ def say(
     is said, the version it is said of; null: any)."""
     actor, parts = str(caller.user_id), request.app.state.parts
     try:
-        with parts.database.writing(actor, request_id(request), why) as connection:
+        with parts.database.in_line(), parts.database.writing(actor, request_id(request), why) as connection:
             line_up(connection)
             rows = change(
                 connection, [(model_id, Word(**said), version) for model_id, said, version in words], actor, why, request_id(request)

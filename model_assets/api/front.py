@@ -8,8 +8,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from model_assets.api.arriving import Arriving
 from model_assets.api.callers import ANONYMOUS, bearer
-from model_assets.api.errors import response_to, unavailable
+from model_assets.api.errors import Problem, response_to, unavailable
 from model_assets.api.pages import Pages, send_kept
 from model_assets.api.profiles import Profiles, Tier
 
@@ -24,9 +25,14 @@ class Front:
     """A kept page needs no thread and no database: who asks is known by a token that was verified within the last seconds, or by having none."""
 
     def __init__(
-        self, app: ASGIApp, pages: Pages, profiles: Profiles, viewed: Callable[[str, str | None], None] = lambda _id, _agent: None
+        self,
+        app: ASGIApp,
+        pages: Pages,
+        profiles: Profiles,
+        arriving: Arriving,
+        viewed: Callable[[str, str | None], None] = lambda _id, _agent: None,
     ) -> None:
-        self.app, self.pages, self.profiles, self.viewed = app, pages, profiles, viewed
+        self.app, self.pages, self.profiles, self.arriving, self.viewed = app, pages, profiles, arriving, viewed
         self.at_work = 0
         self._users: OrderedDict[str, tuple[str, float]] = OrderedDict()
 
@@ -42,18 +48,24 @@ class Front:
                     self.viewed(page.model_id, Headers(scope=scope).get("user-agent"))
                 await send_kept(page, scope, send)
                 return
-        if self.at_work >= MOST_AT_WORK and scope["path"] not in ALWAYS:
-            await response_to(Request(scope), unavailable("Too many requests are under way."))(scope, receive, send)
+        try:
+            whole = await self.arriving.whole(scope, receive)
+            if self.at_work >= MOST_AT_WORK and scope["path"] not in ALWAYS:
+                raise unavailable("Too many requests are under way.")
+        except Problem as problem:
+            await response_to(Request(scope), problem)(scope, receive, send)
             return
+        if whole is None:
+            return  # the caller left
         self.at_work += 1
         try:
-            await self._through(scope, receive, send)
+            await self._through(scope, whole, send)
         finally:
             self.at_work -= 1
 
     async def _through(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_head = scope["method"] == "HEAD"
-        inner = {**scope, "method": "GET"} if is_head else scope
+        inner = {**scope, "method": "GET", "is_head": True} if is_head else scope
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start" and (standing := inner.get("standing")):

@@ -19,6 +19,7 @@ BROWSERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),  # unless it says otherwise: it may be for one caller, by a key that no cache heeds
 )
 #: addresses that hold a secret, up to where it begins
 SECRET_PATHS = re.compile(r"(/admin/+pricing/+sync/+)[^/]+", re.IGNORECASE)

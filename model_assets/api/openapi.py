@@ -1,15 +1,14 @@
 """What the OpenAPI document says beyond the routes: about the whole, and the errors that any route may answer."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from model_assets.api import callers
 from model_assets.api.errors import CODES, documented
+from model_assets.api.parameters import within
 from model_assets.api.routes import ROUTERS
 
 ABOUT: dict[str, Any] = {
@@ -61,7 +60,7 @@ def _token_is_optional() -> set[tuple[str, str]]:
     """The addresses, with their methods, where a caller may have a token and need not."""
     found = set()
     for route in (route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)):
-        asked = {asked.call for asked in _within(route.dependant)}
+        asked = {asked.call for asked in within(route.dependant)}
         if (
             callers.BEARER in asked
             and callers.user not in asked
@@ -69,12 +68,6 @@ def _token_is_optional() -> set[tuple[str, str]]:
         ):
             found |= {(route.path_format, method.lower()) for method in route.methods or ()}
     return found
-
-
-def _within(dependant: Dependant) -> Iterator[Dependant]:
-    yield dependant
-    for one in dependant.dependencies:
-        yield from _within(one)
 
 
 def _answer(status: int, of_route: dict[str, Any] | None) -> dict[str, Any]:

@@ -1,20 +1,25 @@
 """Asking for a sync: which sources are meant, the row that says so, and waiting for its end without holding a connection or a thread."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from fastapi import Request as HttpRequest
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from model_assets.api.database import again
 from model_assets.api.errors import Problem, not_found
+from model_assets.errors import DatabaseDown
 from model_assets.sources import SOURCES, of_kind
 from model_assets.starting.requests import AlreadyRunning, CoolingDown, Request, StartRefused, expire, read_request, request_sync
 
+LOG = logging.getLogger(__name__)
 LOOK_EVERY = 0.5  # seconds between two looks at a request that somebody waits for
 Body = Callable[[Request], dict[str, Any]]
 
@@ -50,12 +55,13 @@ def one_source(given: str) -> str:
 
 async def start(http: HttpRequest, sources: Sequence[str], asked_by: str, body: Body, *, wait: int = 0, dry_run: bool = False) -> Response:
     """Ask for a sync and answer when it has ended, or after `wait` seconds: 200 where all of it worked, 202 where it goes on, 502 where a source
-    failed. `body` makes the fields that the address promises."""
+    failed. `body` makes the fields that the address promises. Once it is asked for, a database that is busy or away ends no wait: the answer says
+    what was seen last."""
     found = await run_in_threadpool(_ask, http, sources, asked_by, dry_run)
     give_up = time.monotonic() + wait
     while found.is_open and (left := give_up - time.monotonic()) > 0:
         await asyncio.sleep(min(LOOK_EVERY, left))
-        found = await run_in_threadpool(request_of, http, found.request_id)
+        found = await run_in_threadpool(_look_again, http, found)
     return answer(found, body(found))
 
 
@@ -92,6 +98,16 @@ def request_of(http: HttpRequest, request_id: str) -> Request:
     if found is None:
         raise not_found("sync", request_id)
     return found
+
+
+def _look_again(http: HttpRequest, known: Request) -> Request:
+    """The request as it is now; as it was known where the database is busy or away."""
+    try:
+        with http.app.state.parts.database.reading() as connection:
+            return read_request(connection, known.request_id) or known
+    except (OperationalError, PoolTimeout, DatabaseDown) as error:
+        LOG.info("sync %s is waited for and could not be looked at: %s", known.request_id, " ".join(str(error).split())[:200])
+        return known
 
 
 def _ask(http: HttpRequest, sources: Sequence[str], asked_by: str, dry_run: bool) -> Request:

@@ -1,5 +1,6 @@
 """The two roles of requests: one reads, one writes what people may change, and neither anything else."""
 
+import re
 import threading
 
 import pytest
@@ -7,6 +8,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from model_assets.access.roles import READER, SECRET, WRITER, grant_rights, make_roles, role_exists
+from model_assets.settings import PROJECT
 from model_assets_tests.access.world import observed, sell, settle
 
 
@@ -54,6 +56,22 @@ def test_the_writer_writes_a_persons_word_and_not_what_the_policy_says(ledger: C
     for written in ("update access.decision set rule_free = true", "update access.decision set version = 7", "delete from access.decision"):
         assert refused(ledger, written)
     assert refused(ledger, "delete from history.price")
+
+
+def test_what_the_page_has_granted_to_an_application_is_what_the_functions_need_and_no_more(ledger: Connection) -> None:
+    page = (PROJECT / "docs" / "access.md").read_text()
+    granted = re.findall(r"^grant .* to app;", page, re.MULTILINE)
+    assert len(granted) == 2
+    ledger.execute(text("create role model_assets_tests_app"))
+    for line in granted:
+        ledger.execute(text(line.replace(" to app;", " to model_assets_tests_app")))
+    ledger.execute(text("set local role model_assets_tests_app"))
+    for asked in ("access.can_user_use_model('u', 'm', null)", "access.get_user_allowed_models('u')", "access.model_access"):
+        assert not refused(ledger, f"select * from {asked}")
+    handed = """select * from access.sync_openrouter_models('[{"id": "lab/a", "pricing": {}}]')"""
+    assert ledger.execute(text(handed)).one()[1:] == (1, "queued")
+    for other in ("select body from ops.inbox", "delete from ops.inbox", "update ops.inbox set status = 'loaded'"):
+        assert refused(ledger, other)
 
 
 def test_granting_again_grants_nothing(database: Engine) -> None:

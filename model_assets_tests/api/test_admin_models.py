@@ -1,5 +1,6 @@
 """Decisions on models over HTTP: listing them, changing one or many, and what others see of it."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -88,6 +89,16 @@ def test_what_follows_from_decisions_is_brought_up_to_them(api: Api):
         return key == "access.decision" or any(follows(ref) for ref in models[key].refs if ref in models or ref == "access.decision")
 
     assert {key for key, model in models.items() if model.kind == "table" and follows(key)} == FOLLOWS_DECISIONS.keys()
+
+
+def test_an_id_that_is_no_canonical_one_is_answered_with_the_nearest(api: Api, admin: httpx.Client, model: str):
+    for asked in (model.rpartition("/")[2], f"{model}x", f"somebody/{model.rpartition('/')[2]}"):
+        for answer in (admin.get(f"{MODELS}/{asked}"), admin.patch(f"{MODELS}/{asked}", json={"note": "a"}, headers={"If-Match": '"v1"'})):
+            said = answer.json()["error"]["message"]
+            assert (answer.status_code, said.startswith(f"There is no model '{asked}' to decide on. The nearest are: ")) == (404, True), (
+                said
+            )
+            assert model in said
 
 
 def test_without_the_version_that_was_seen_nothing_is_changed(api: Api, admin: httpx.Client, model: str):
@@ -210,3 +221,26 @@ def test_the_old_address_lists_and_changes_with_the_fields_that_its_scripts_read
     assert (right.status_code, right.json()) == (200, {"success": True, "results": [{"model_id": model, "success": True}]})
     assert admin.get(f"{MODELS}/{model}").json()["said"] == {"status": None, "is_free": True, "is_pro": None, "is_enterprise": None}
     assert admin.patch(address, json={"updates": [{"model_id": model, "is_free": True, "price": 0}]}).status_code == 422
+
+
+def test_while_somebody_publishes_those_who_decide_leave_connections_to_who_decides_nothing(api: Api, admin: httpx.Client, model: str):
+    tag, reader = etag(admin, model), api.client("pro")
+
+    def decide(number: int) -> httpx.Response:
+        with httpx.Client(base_url=api.address, headers=admin.headers, timeout=60, trust_env=False) as own:
+            if number % 2:
+                return own.patch(f"{MODELS}/{model}", json={"note": f"trial {number}"}, headers={"If-Match": tag})
+            return own.put("/api/admin/users/somebody", json={"tier": "pro"})
+
+    with api.connect() as holder, ThreadPoolExecutor(6) as several:
+        holder.execute("select pg_advisory_xact_lock(hashtext('model_assets.publish')), access.hold_audit()")
+        waiting = [several.submit(decide, number) for number in range(6)]
+        refused = []
+        deadline = time.monotonic() + 60
+        while not (refused := [one.result() for one in waiting if one.done()]):
+            assert time.monotonic() < deadline, "nobody was told to come again"
+            assert api.client("admin").get("/api/admin/audit?limit=1").status_code == 200
+        assert {(one.status_code, one.headers["retry-after"]) for one in refused} == {(503, "2")}
+        assert reader.get("/api/v1/webhooks").status_code == 200
+        holder.rollback()
+        assert {one.result().status_code for one in waiting} <= {200, 412, 503}

@@ -23,6 +23,16 @@ def test_no_other_site_may_read_frame_or_be_let_in_by_what_a_browser_sends_of_it
         assert answer.status_code == 401
 
 
+def test_no_answer_may_be_kept_for_another_caller(api: Api) -> None:
+    paths = [path for path, operations in api.get("/openapi.json")["paths"].items() if "get" in operations]
+    for path in ["/openapi.json", *paths]:
+        said = api.client("admin").get(path).headers["cache-control"]
+        assert said == "no-store" or said.startswith("private, "), path
+    assert api.client("admin").get("/v1/admin/sync/history").headers["cache-control"] == "no-store"
+    assert api.client("admin").get("/api/v1/webhooks").headers["cache-control"] == "no-store"
+    assert api.client("admin").get("/api/v1/models").headers["cache-control"] == "private, no-cache"
+
+
 def test_nothing_that_the_document_describes_is_a_page(api: Api) -> None:
     document = api.get("/openapi.json")
     types = {

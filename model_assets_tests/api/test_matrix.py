@@ -16,7 +16,7 @@ from model_assets_tests.api.signing import AUDIENCE, ISSUER, SECRET, claims, tok
 
 ADMIN_KEY, CRON_SECRET = "an admin key of the tests", "a cron secret of the tests"
 SETTINGS = {
-    "ADMIN_KEY": ADMIN_KEY, "CRON_SECRET": CRON_SECRET, "API_TRUSTED_PROXIES": "127.0.0.1",
+    "ADMIN_KEY": ADMIN_KEY, "CRON_SECRET": CRON_SECRET, "MODEL_SYNC_WAIT_SECONDS": "0", "API_TRUSTED_PROXIES": "127.0.0.1",
     "JWT_SECRET": SECRET, "JWT_ISSUER": ISSUER, "JWT_AUDIENCE": AUDIENCE,
 }  # fmt: skip
 KINDS = 36  # of forged tokens at each route; each of the others at one
@@ -185,6 +185,20 @@ def test_each_route_lets_in_whom_it_says(scene: Scene) -> None:
         ):
             wrong.append((route, "ADMIN_KEY", "not let in"))
     assert wrong == []
+
+
+#: what restarts, watches and measures may add parameters of its own
+ASKED_BY_MONITORS = {"GET /health", "GET /healthz", "GET /metrics"}
+
+
+def test_no_route_overlooks_a_parameter_that_it_does_not_have(scene: Scene) -> None:
+    credentials = {"who has CRON_SECRET": f"Bearer {CRON_SECRET}", "who has ADMIN_KEY": None}
+    found = {}
+    for route in scene.routes:
+        answer = scene.ask(route, credentials.get(CLASS[route], scene.token("admin")), scene.visible, query="?dryrun=true")
+        found[route] = answer.status_code, '["query","dryrun"]' in answer.text
+    assert {route for route, said in found.items() if said != (422, True)} == ASKED_BY_MONITORS
+    assert {found[route] for route in ASKED_BY_MONITORS} == {(200, False)}
 
 
 def expected(who: str, tier: str | None) -> range | set[int]:

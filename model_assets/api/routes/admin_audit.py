@@ -1,5 +1,6 @@
 """The audit, for admins: who changed what, when and why, and whether the record is whole."""
 
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ from starlette.responses import Response
 
 from model_assets.api.admin import Admin, AdminRoute, Asked, Id, Instant, json_answer, request_id
 from model_assets.api.asking import utc
+from model_assets.api.database import taking
 from model_assets.api.errors import documented
 
 router = APIRouter(prefix="/api/admin", tags=["administering"], route_class=AdminRoute, responses=documented(403))
@@ -102,8 +104,9 @@ class Entries(BaseModel):
 def audit(request: Request, caller: Admin, asked: Annotated[AuditAsked, Query()]) -> Response:
     """Who changed what, when and why. Nobody can change an entry; `verify=true` shows where somebody did."""
     # readers may not see the audit
-    with request.app.state.parts.database.writing(str(caller.user_id), request_id(request)) as connection:
-        if asked.verify:
-            connection.execute(text(f"set local statement_timeout = '{VERIFYING_SECONDS}s'"))
+    with (
+        request.app.state.parts.database.writing(str(caller.user_id), request_id(request)) as connection,
+        taking(connection, VERIFYING_SECONDS) if asked.verify else nullcontext(),
+    ):
         found: str = connection.execute(text(ENTRIES), asked.model_dump()).scalar_one()
     return json_answer(found)

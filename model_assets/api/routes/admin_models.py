@@ -9,7 +9,8 @@ from pydantic import AfterValidator, BaseModel, Field, StrictBool, StrictInt
 from sqlalchemy import text
 from starlette.responses import Response
 
-from model_assets.access.words import MOST_AT_ONCE
+from model_assets.access.words import MOST_AT_ONCE, nearest, unknown
+from model_assets.answers.sellers import own_name
 from model_assets.api.admin import (
     Admin,
     AdminRoute,
@@ -28,7 +29,7 @@ from model_assets.api.admin import (
 )
 from model_assets.api.asking import utc
 from model_assets.api.decisions import Said, one_problem, rows_problem, say
-from model_assets.api.errors import documented, not_found
+from model_assets.api.errors import Problem, documented
 
 router = APIRouter(prefix="/api/admin", tags=["administering"], route_class=AdminRoute, responses=documented(403))
 Status = Literal["new", "active", "disabled", "inactive"]
@@ -89,7 +90,7 @@ class ModelsAsked(Paged):
     is_pro: bool | None = None
     is_enterprise: bool | None = None
     decided_by: Id | None = Field(None, description="`policy`, or a user's id")
-    provider: Id | None = Field(None, description="that sells it now")
+    provider: Annotated[Id, AfterValidator(own_name)] | None = Field(None, description="that sells it now, as any source spells it")
     author: Id | None = None
     q: Words | None = Field(None, description="words, in any order, of its ids, name, author or note")
     sort: Literal["model_id", "-model_id", "name", "first_seen_at", "-first_seen_at", "decided_at", "-decided_at"] = "model_id"
@@ -242,8 +243,8 @@ ONE = f"select found.version, json_build_object({FIELDS})::text as body from {DE
 def _one(request: Request, model_id: str) -> Response:
     with request.app.state.parts.database.reading() as connection:
         found = connection.execute(text(ONE), {"ids": [model_id]}).one_or_none()
-    if found is None:
-        raise not_found("model", model_id)
+        if found is None:
+            raise Problem(404, None, unknown(model_id, nearest(connection, model_id)))
     return json_answer(found.body, {"ETag": tag(found.version)})
 
 

@@ -10,10 +10,11 @@ from starlette.responses import Response
 from model_assets.answers import syncs
 from model_assets.api import start_bodies as bodies
 from model_assets.api.errors import Problem, documented
+from model_assets.api.parameters import SIGNED, no_body
 from model_assets.api.starters import by_program, by_schedule, holder_of_path_key, person
 from model_assets.api.starts import all_sources, named_sources, one_source, price_sources, request_of, start
 
-router = APIRouter(tags=["starting a sync"], responses=documented(401))
+router = APIRouter(tags=["starting a sync"], responses=documented(401), dependencies=[Depends(no_body)])
 
 Wait = Annotated[
     int | None, Query(ge=0, le=300, description="seconds to wait for the end; unless given, as the address's own scripts expect it")
@@ -38,6 +39,12 @@ def waited(http: Request, wait: int | None) -> int:
     return http.app.state.parts.settings.model_sync_wait_seconds if wait is None else wait
 
 
+def unless_switched_off(http: Request) -> None:
+    """For addresses that schedules call. Raises Problem: 503 while MODEL_SYNC_ENABLED is false."""
+    if not http.app.state.parts.settings.model_sync_enabled:
+        raise Problem(503, "SYNC_DISABLED", "MODEL_SYNC_ENABLED is false: no sync is started on a schedule. A person may still start one.")
+
+
 async def _previous(http: Request) -> dict[str, Any] | None:
     """The last attempt that ended before this start."""
 
@@ -52,16 +59,17 @@ async def _previous(http: Request) -> dict[str, Any] | None:
 
 
 @router.post("/admin/model-sync/all", responses=START)
+@router.post("/admin/model-sync/incremental", responses=START)
 async def sync_all(http: Request, who: Person, providers: Sources = None, dry_run: DryRun = False, wait: Wait = None) -> Response:
-    """Sync all sources, or those of `providers`; `success`, `message` and `details.total_models_synced` when it has ended."""
+    """Sync all sources, or those of `providers`; `success`, `message` and `details.total_models_synced` when it has ended. Each sync reads all, and
+    writes what changed."""
     return await start(http, named_sources(providers or []), who, bodies.detailed, wait=waited(http, wait), dry_run=dry_run)
 
 
 @router.post("/admin/model-sync/full", responses=START)
-@router.post("/admin/model-sync/incremental", responses=START)
 @router.post("/admin/model-sync/providers-only", responses=START)
 async def sync_full(http: Request, who: Person, dry_run: DryRun = False, wait: Wait = None) -> Response:
-    """The same: each sync is full, in that it reads all, and incremental, in that it writes what changed. Providers come with their models."""
+    """The same of all sources. Providers come with their models."""
     return await start(http, all_sources(), who, bodies.detailed, wait=waited(http, wait), dry_run=dry_run)
 
 
@@ -80,7 +88,7 @@ async def sync_one(http: Request, who: Person, source: str, dry_run: DryRun = Fa
 @router.delete("/admin/model-sync/flush-models", status_code=410, responses=documented(403, 410))
 @router.delete("/admin/model-sync/flush-providers", status_code=410, responses=documented(403, 410))
 @router.post("/admin/model-sync/reset-and-resync", status_code=410, responses=documented(403, 410))
-async def flush(who: Person) -> Response:
+async def flush(who: Person, confirm: Annotated[str | None, Query(description="not looked at")] = None) -> Response:
     """Always 410: the ledger is a memory, and nothing of it is deleted."""
     raise Problem(
         410,
@@ -107,31 +115,42 @@ async def price_sync_status(http: Request, sync_id: str) -> dict[str, Any]:
 
 
 @router.post("/api/admin/sync-models", responses=START)
-async def sync_models(http: Request, who: Person, sources: Sources = None, wait: Wait = None) -> Response:
+async def sync_models(http: Request, who: Person, sources: Sources = None, dry_run: DryRun = False, wait: Wait = None) -> Response:
     """Sync, and answer with the sync log and the one before; headers X-Sync-Log-ID, X-Models-Processed, X-Response-Time."""
     body = partial(bodies.logged, previous=await _previous(http))
-    return await start(http, named_sources(sources or []), who, body, wait=waited(http, wait))
+    return await start(http, named_sources(sources or []), who, body, wait=waited(http, wait), dry_run=dry_run)
 
 
-@router.post("/api/internal/sync-models", responses=START)
+@router.post(SIGNED, responses=START)
 async def sync_for_a_program(
-    http: Request, who: Annotated[str, Depends(by_program)], sources: Sources = None, wait: Wait = None
+    http: Request, who: Annotated[str, Depends(by_program)], sources: Sources = None, dry_run: DryRun = False, wait: Wait = None
 ) -> Response:
     """The same for a program: CRON_SECRET as bearer token, or the body's HMAC-SHA256 by it, in hex, in X-Signature; with X-Timestamp (seconds since
-    1970) that of the timestamp, a dot and the body, which counts for five minutes."""
+    1970) that of the timestamp, a dot and the body, which counts for five minutes. 503 while MODEL_SYNC_ENABLED is false."""
+    unless_switched_off(http)
     body = partial(bodies.logged, previous=await _previous(http))
-    return await start(http, named_sources(sources or []), who, body, wait=waited(http, wait))
+    return await start(http, named_sources(sources or []), who, body, wait=waited(http, wait), dry_run=dry_run)
+
+
+def not_by_head(*methods: str) -> Any:
+    """For an address whose GET starts something: HEAD, which is GET everywhere else, does not. Raises Problem, 405, with the methods there are."""
+
+    async def refuse(http: Request) -> None:
+        if http.scope.get("is_head"):
+            said = "HEAD is for looking, and GET starts a sync here. GET /admin/model-sync/health tells how syncs go."
+            raise Problem(405, None, said, headers={"Allow": ", ".join(methods)})
+
+    return Depends(refuse)
 
 
 @router.post("/api/cron/sync-models", responses=START)
-@router.get("/api/cron/sync-models", responses=START)
-@router.get("/api/cron/models/sync", responses=START)
+@router.get("/api/cron/sync-models", responses=START, dependencies=[not_by_head("GET", "POST")])
+@router.get("/api/cron/models/sync", responses=START, dependencies=[not_by_head("GET")])
 async def sync_on_schedule(
     http: Request, who: Annotated[str, Depends(by_schedule)], sources: Sources = None, wait: Wait = None
 ) -> Response:
     """The same for a service that calls on a schedule, with CRON_SECRET as bearer token. 503 while MODEL_SYNC_ENABLED is false."""
-    if not http.app.state.parts.settings.model_sync_enabled:
-        raise Problem(503, "SYNC_DISABLED", "MODEL_SYNC_ENABLED is false: no sync is started on a schedule. A person may still start one.")
+    unless_switched_off(http)
     body = partial(bodies.scheduled, previous=await _previous(http))
     return await start(http, named_sources(sources or []), who, body, wait=waited(http, wait))
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import date
 
 import httpx
@@ -18,6 +19,7 @@ from model_assets.database import connect
 from model_assets.settings import PROJECT
 from model_assets_tests.api.conftest import AUDIENCE, ISSUER, SECRET, Api
 from model_assets_tests.api.starts.conftest import BY_KEY, ON, SECRETS, asked, call, play_dagster
+from model_assets_tests.api.test_connections import until
 
 
 def test_a_sync_that_somebody_else_runs_is_a_409_that_names_it(api: Api) -> None:
@@ -130,3 +132,29 @@ def test_many_who_wait_keep_nobody_else_from_an_answer(api: Api) -> None:
         assert call(api, "GET", "/admin/model-sync/status", BY_KEY).status_code == 200
         play_dagster(api.url)
         assert {one.result(60).status_code for one in waiting} == {200}
+
+
+def test_who_waits_goes_on_waiting_while_the_database_is_locked_or_every_connection_is_taken(api: Api):
+    """And answers with what was known last, and the id, where it stays so."""
+    database = api.app.state.parts.database
+    database.patience = 0.2
+    database.close()  # pools that were made know no other patience
+    with ThreadPoolExecutor(2) as pool, ExitStack() as taken:
+        short, long = (
+            pool.submit(call, api, "POST", f"/admin/model-sync/provider/{name}?wait={wait}", BY_KEY)
+            for name, wait in (("openrouter", 4), ("litellm", 60))
+        )
+        until(lambda: len(asked(api)) == 2)
+        for _ in range(database.readers):
+            taken.enter_context(database.reading())
+        for _ in range(database.writers):
+            taken.enter_context(database.writing("a test"))
+        answer = short.result(60)
+        assert (answer.status_code, answer.json()["success"]) == (202, False)
+        assert answer.json()["sync_id"] == answer.headers["X-Sync-Log-ID"]
+        taken.close()
+        with api.connect() as holder:
+            holder.execute("lock table ops.sync_request_source in access exclusive mode")
+            time.sleep(2)  # longer than a reader waits for a lock
+        play_dagster(api.url)
+        assert long.result(60).status_code == 200

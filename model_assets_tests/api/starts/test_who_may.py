@@ -54,7 +54,7 @@ def test_each_address_starts_its_sources_for_its_credentials_and_nothing_for_any
         assert refused.json()["error"]["code"] == "UNAUTHORIZED"
     if headers is BY_CRON:
         assert call(api, method, path, BY_KEY).status_code == 401
-        assert call(api, method, f"{path}?secret={CRON}&CRON_SECRET={CRON}&token={CRON}").status_code == 401
+        assert call(api, method, f"{path}?secret={CRON}&CRON_SECRET={CRON}&token={CRON}").status_code == 422
     if headers is BY_KEY:
         assert call(api, method, path, BY_CRON).status_code == 401
     assert asked(api) == []
@@ -64,6 +64,14 @@ def test_each_address_starts_its_sources_for_its_credentials_and_nothing_for_any
     assert [row[2] for row in rows] == sources
     assert {row[0] for row in rows} == {"CRON_SECRET" if headers is BY_CRON else "ADMIN_KEY"}
     assert {row[1] for row in rows} == {f"{method} {re.sub('sync/an admin key.*', 'sync/{key}', path).replace('/openrouter', '/{source}')}"}
+
+
+@pytest.mark.parametrize(("path", "methods"), [("/api/cron/sync-models", "GET, POST"), ("/api/cron/models/sync", "GET")])
+def test_head_starts_nothing_where_get_does(api: Api, path: str, methods: str) -> None:
+    for headers in ({}, BY_CRON):
+        answer = call(api, "HEAD", path, headers)
+        assert (answer.status_code, answer.headers["Allow"], answer.content) == (405, methods, b"")
+    assert asked(api) == []
 
 
 @pytest.mark.parametrize("path", READS)
