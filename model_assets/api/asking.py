@@ -74,7 +74,7 @@ class Meta(BaseModel):
     limit: int | None = Field(default=None, examples=[20])
     offset: int | None = Field(default=None, description="rows before these; null where a cursor was given", examples=[0])
     next_cursor: str | None = Field(default=None, description="where to go on; null at the end")
-    version: int = Field(description="number of what is published: nothing changes while it stays", examples=[12])
+    version: int = Field(description="number of what is published: nothing changes while it stays", examples=[1795418708123])
     published_at: datetime
 
 

@@ -55,8 +55,8 @@ class Found(NamedTuple):
 
 class Resolvers:
     """The resolver over all that is listed, made once for each time at which all of it was published; it takes a second, and only ids that nobody
-    lists need it. The last two are kept: while a new one is published some still read the one before. A time says more than its number: after
-    a backup was restored, numbers begin again at an earlier one."""
+    lists need it. The last two are kept: while a new one is published some still read the one before. The number of what is published would make it
+    anew with each decision of an admin, which no link hangs on."""
 
     KEPT = 2
 
