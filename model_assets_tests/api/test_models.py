@@ -14,6 +14,8 @@ from model_assets.cost.evaluate import evaluate
 from model_assets.cost.ledger_book import offers_at
 from model_assets.cost.usage import usage
 from model_assets.database import connect
+from model_assets.identity.corrections import keep_correction
+from model_assets.identity.links import refresh_links
 from model_assets.settings import read_settings
 from model_assets.settling import settle
 from model_assets_tests.api.conftest import Api, republish, serving
@@ -309,7 +311,22 @@ def test_every_id_of_openrouters_list_leads_to_what_its_entry_is_whatever_else_i
         for one in api.client("admin").post("/api/v1/resolve", json=asked).json()["data"]:
             assert one["status"] in ("resolved", "unresolved")
             assert one["model"] is None or entries[one["given"]].startswith(one["model"])
-    assert api.get("/api/v1/models/openrouter/auto", "admin")["data"]["id"] == entries["openrouter/auto"]
+
+
+def test_an_id_of_openrouters_own_feed_is_what_openrouter_says_though_others_list_it_as_another_model(own_api: Api) -> None:
+    given, other = "openrouter/auto", "openai/gpt-4o-mini"
+    with connect(own_api.url) as connection:
+        keep_correction(connection, given, other, source="models_dev", provider=None, since=None, why="to see", by="somebody")
+        refresh_links(connection)
+    with own_api.connect() as reader:
+        listed = reader.execute("select distinct coalesce(model, offer) from history.link where listed_id = %s", [given]).fetchall()
+    assert len(listed) == 2
+    republish(own_api)
+    [entry] = [model for model in own_api.get("/api/models", "admin", enhanced="true")["data"] if model["id"] == given]
+    page = own_api.get(f"/api/v1/models/{given}", "admin")["data"]
+    [resolved] = own_api.client("admin").post("/api/v1/resolve", json={"ids": [given]}).json()["data"]
+    assert (page["id"], resolved["model"]) == (entry["access"]["model_id"], None)
+    assert page["id"] != other
 
 
 def test_no_text_as_an_id_is_more_than_an_id_that_nobody_has(api: Api) -> None:
