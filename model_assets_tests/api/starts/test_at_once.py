@@ -137,8 +137,6 @@ def test_many_who_wait_keep_nobody_else_from_an_answer(api: Api) -> None:
 def test_who_waits_goes_on_waiting_while_the_database_is_locked_or_every_connection_is_taken(api: Api):
     """And answers with what was known last, and the id, where it stays so."""
     database = api.app.state.parts.database
-    database.patience = 0.2
-    database.close()  # pools that were made know no other patience
     with ThreadPoolExecutor(2) as pool, ExitStack() as taken:
         short, long = (
             pool.submit(call, api, "POST", f"/admin/model-sync/provider/{name}?wait={wait}", BY_KEY)
