@@ -110,7 +110,8 @@ def nearest(connection: Connection, model_id: str, count: int = 3) -> list[str]:
 
 def unknown(model_id: str, near: Sequence[str]) -> str:
     """That there is no such model, as a person is told who would decide on it."""
-    return f"There is no model {model_id!r} to decide on." + (f" The nearest are: {', '.join(near)}." if near else "")
+    hint = f"The nearest are: {', '.join(near)}." if near else "`model-assets access list` and GET /api/admin/models name those there are."
+    return f"There is no model {model_id!r} to decide on. {hint}"
 
 
 def _write(connection: Connection, row: dict[str, Any], said: dict[str, Any], actor: str) -> None:
