@@ -2,7 +2,8 @@
 comes by itself, and where the database falls silent."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
@@ -17,7 +18,7 @@ from model_assets.api.watch import Watch
 from model_assets.database import plain
 from model_assets_tests.api.conftest import Api
 from model_assets_tests.api.test_admin_words import settle, tick
-from model_assets_tests.api.test_silence import behind_proxy
+from model_assets_tests.api.test_silence import Proxy, behind_proxy
 
 
 class Slow(psycopg.Connection[Any]):
@@ -103,10 +104,9 @@ def test_what_was_kept_is_sent_no_more_from_the_instant_on_at_which_something_co
         assert (pages.version, warmed) == (8, [[("/", b"")]])
 
 
-def test_where_the_database_falls_silent_the_number_is_not_known_until_it_speaks_again(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "ASK_EVERY", 0.1)
-    monkeypatch.setattr(watching, "SURE_FOR", 1.0)
-    monkeypatch.setattr(Listening, "silence", 3600.0)
+@contextmanager
+def watched(url: str) -> Iterator[tuple[Proxy, Pages]]:
+    """A database whose number is 7, behind a proxy, and the pages that are kept at its number."""
     pages = Pages()
     write(url, 7)
     with behind_proxy(url) as (proxy, through):
@@ -114,31 +114,31 @@ def test_where_the_database_falls_silent_the_number_is_not_known_until_it_speaks
         watch.heeds_within = 0.05
         watch.start()
         wait_until(lambda: pages.version == 7)
+        yield proxy, pages
+        watch.end()
+        watch.join(60)
+
+
+def test_where_the_database_falls_silent_the_number_is_not_known_until_it_speaks_again(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "ASK_EVERY", 0.1)
+    monkeypatch.setattr(watching, "SURE_FOR", 1.0)
+    monkeypatch.setattr(Listening, "silence", 3600.0)
+    with watched(url) as (proxy, pages):
         proxy.speaks.clear()
         wait_until(lambda: pages.version is None)
         proxy.speaks.set()
         wait_until(lambda: pages.version == 7)
-        watch.end()
-        watch.join(60)
 
 
 def test_a_connection_on_which_nothing_is_heard_is_given_up_and_made_anew(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "ASK_EVERY", 0.1)
     monkeypatch.setattr(Listening, "silence", 0.5)
-    pages = Pages()
-    write(url, 7)
-    with behind_proxy(url) as (proxy, through):
-        watch = Watch(through, pages, lambda _: None)
-        watch.heeds_within = 0.05
-        watch.start()
-        wait_until(lambda: pages.version == 7)
+    with watched(url) as (proxy, pages):
         proxy.speaks.clear()
         wait_until(lambda: pages._version is None)
         write(url, 8)
         proxy.speaks.set()
         wait_until(lambda: pages.version == 8)
-        watch.end()
-        watch.join(60)
 
 
 #: as if the day on which a price was announced to change was an hour ago: of the ledger, and of what was published before it
