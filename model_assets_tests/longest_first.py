@@ -16,7 +16,7 @@ LONGEST: Sequence[str] = (
     "test_definitions.py",
     "alerts/test_faults.py",
     "gate/test_score.py",
-    "api/test_webhooks.py",
+    "api/webhooks/test_trouble.py",
     "test_embedded.py",
     "deploy/test_github_actions.py",
     "upkeep/test_up.py",
